@@ -1,0 +1,393 @@
+//! Files of the lake: planned, visible, retired.
+
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, Transaction};
+
+use super::claim::count;
+use super::{BatchId, Catalog, CatalogError, to_sql};
+use crate::lake::path::{AccountId, EventDay, Region};
+use crate::lake::table::Table;
+
+/// Whether a file holds a batch as it came, or a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FileKind {
+    /// One table and day, all accounts and Regions of a batch.
+    Hot,
+    /// One partition in the Security Lake layout.
+    Settled,
+}
+
+impl FileKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Settled => "settled",
+        }
+    }
+}
+
+/// The rows of one account and Region in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice {
+    /// The account.
+    pub account: AccountId,
+    /// The Region.
+    pub region: Region,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// One Parquet file of the lake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LakeFile {
+    /// Its key below the lake's root.
+    pub key: String,
+    /// The table.
+    pub table: Table,
+    /// Hot or settled.
+    pub kind: FileKind,
+    /// The day of its events.
+    pub day: EventDay,
+    /// Accounts and Regions in it, in the order of its rows; a settled file has one.
+    pub slices: Vec<Slice>,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// The oldest event, epoch milliseconds.
+    pub time_min: i64,
+    /// The newest event, epoch milliseconds.
+    pub time_max: i64,
+}
+
+/// What a query wants to see. `None` means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileFilter {
+    /// One table.
+    pub table: Option<Table>,
+    /// Event days, first and last.
+    pub days: Option<(EventDay, EventDay)>,
+    /// One account.
+    pub account: Option<String>,
+    /// One Region.
+    pub region: Option<String>,
+    /// Event times in epoch milliseconds, first and last.
+    pub times: Option<(i64, i64)>,
+}
+
+/// What one run of settling did to one table and day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settling {
+    /// The run.
+    pub batch: BatchId,
+    /// The table.
+    pub table: Table,
+    /// The day.
+    pub day: EventDay,
+    /// Files that take the place of others.
+    pub written: Vec<LakeFile>,
+    /// Keys of the files they replace.
+    pub replaced: Vec<String>,
+    /// Rows read.
+    pub rows_in: u64,
+    /// Rows written.
+    pub rows_out: u64,
+    /// Rows left out since their event id was there already.
+    pub duplicates: u64,
+}
+
+const COLUMNS: &str =
+    "file_key, source_name, kind, event_day, account, region, row_count, byte_count, time_min, time_max";
+
+impl Catalog {
+    /// Returns the visible files a filter leaves, each once, all from one moment.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn visible_files(&self, filter: &FileFilter) -> Result<Vec<LakeFile>, CatalogError> {
+        let what = "list visible files";
+        let mut query = QueryBuilder::<Sqlite>::new("select ");
+        query.push(COLUMNS).push(" from files where state = 'visible'");
+        if let Some(table) = filter.table {
+            query.push(" and source_name = ").push_bind(table.source_name());
+        }
+        if let Some((first, last)) = filter.days {
+            query
+                .push(" and event_day between ")
+                .push_bind(i64::from(first.number()));
+            query.push(" and ").push_bind(i64::from(last.number()));
+        }
+        if let Some((first, last)) = filter.times {
+            query
+                .push(" and time_max >= ")
+                .push_bind(first)
+                .push(" and time_min <= ")
+                .push_bind(last);
+        }
+        for (column, value) in [("account", &filter.account), ("region", &filter.region)] {
+            if let Some(value) = value {
+                query.push(format!(" and (files.{column} = ")).push_bind(value);
+                query.push(
+                    " or exists (select 1 from slices where slices.file_key = files.file_key and slices.",
+                );
+                query.push(column).push(" = ").push_bind(value).push("))");
+            }
+        }
+        query.push(" order by source_name, event_day, file_key");
+        let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
+        let rows = query
+            .build()
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(CatalogError::doing(what))?;
+        Ok(rows.iter().filter_map(read_file).collect())
+    }
+
+    /// Returns the accounts and Regions of hot files, in the order of their rows.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn slices(&self, file_key: &str) -> Result<Vec<Slice>, CatalogError> {
+        let rows = sqlx::query(
+            "select account, region, row_count from slices where file_key = $1 order by account, region",
+        )
+        .bind(file_key)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(CatalogError::doing("list the slices of a file"))?;
+        Ok(rows.iter().filter_map(|row| read_slice(row, 0)).collect())
+    }
+
+    /// Records names of settled files before they are written, so that a crash leaves none unknown.
+    ///
+    /// # Errors
+    /// The database failed; write nothing.
+    pub async fn plan_files(
+        &self,
+        batch: &BatchId,
+        files: &[LakeFile],
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let what = "plan files";
+        let mut transaction = self.write(what).await?;
+        for file in files {
+            insert_file(&mut transaction, batch, file, ("planned", now))
+                .await
+                .map_err(CatalogError::doing(what))?;
+        }
+        transaction.commit().await.map_err(CatalogError::doing(what))
+    }
+
+    /// Shows the written files and hides the replaced ones, together.
+    ///
+    /// # Errors
+    /// `Fenced` when one of the replaced files is gone already; nothing has changed then.
+    pub async fn commit_settling(&self, settling: &Settling, now: Timestamp) -> Result<(), CatalogError> {
+        let what = "commit a settling";
+        let mut transaction = self.write(what).await?;
+        for key in &settling.replaced {
+            let retired = retire(&mut transaction, key, now)
+                .await
+                .map_err(CatalogError::doing(what))?;
+            if !retired {
+                return Err(CatalogError::Fenced {
+                    batch: settling.batch.clone(),
+                });
+            }
+        }
+        for file in &settling.written {
+            sqlx::query("delete from files where file_key = $1 and state = 'planned'")
+                .bind(&file.key)
+                .execute(&mut *transaction)
+                .await
+                .map_err(CatalogError::doing(what))?;
+        }
+        insert_visible(&mut transaction, &settling.batch, &settling.written, now)
+            .await
+            .map_err(CatalogError::doing(what))?;
+        insert_settling(&mut transaction, settling, now)
+            .await
+            .map_err(CatalogError::doing(what))?;
+        transaction.commit().await.map_err(CatalogError::doing(what))
+    }
+
+    /// Returns keys of files that are to be deleted: settled ones that were retired or planned by a run
+    /// that ended before `planned_before`, and hot ones retired before `retired_before`.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn dead_files(
+        &self,
+        planned_before: Timestamp,
+        retired_before: Timestamp,
+    ) -> Result<Vec<String>, CatalogError> {
+        let rows = sqlx::query(
+            "select file_key from files where (state = 'planned' and changed_at < $1)
+             or (state = 'retired' and (kind = 'settled' or changed_at < $2)) order by file_key",
+        )
+        .bind(planned_before.as_millisecond())
+        .bind(retired_before.as_millisecond())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(CatalogError::doing("list files to delete"))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Forgets a file that was deleted from the store.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn forget_file(&self, key: &str) -> Result<(), CatalogError> {
+        sqlx::query("delete from files where file_key = $1 and state <> 'visible'")
+            .bind(key)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(CatalogError::doing("forget a deleted file"))
+    }
+
+    /// Says whether the catalog knows a file of this key, in whatever state.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn knows_file(&self, key: &str) -> Result<bool, CatalogError> {
+        let row = sqlx::query("select count(*) from files where file_key = $1")
+            .bind(key)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(CatalogError::doing("look a file up"))?;
+        Ok(row.get::<i64, _>(0) > 0)
+    }
+}
+
+fn read_file(row: &sqlx::sqlite::SqliteRow) -> Option<LakeFile> {
+    let kind = if row.get::<&str, _>(2) == "hot" {
+        FileKind::Hot
+    } else {
+        FileKind::Settled
+    };
+    let rows = count(row, 6);
+    let slice = match (row.get::<Option<&str>, _>(4), row.get::<Option<&str>, _>(5)) {
+        (Some(account), Some(region)) => {
+            vec![Slice {
+                account: account_id(account),
+                region: Region::read(region)?,
+                rows,
+            }]
+        }
+        _ => Vec::new(),
+    };
+    Some(LakeFile {
+        key: row.get(0),
+        table: Table::from_source_name(row.get(1))?,
+        kind,
+        day: EventDay::read(&format!("{:08}", row.get::<i64, _>(3)))?,
+        slices: slice,
+        rows,
+        bytes: count(row, 7),
+        time_min: row.get(8),
+        time_max: row.get(9),
+    })
+}
+
+fn read_slice(row: &sqlx::sqlite::SqliteRow, first: usize) -> Option<Slice> {
+    Some(Slice {
+        account: account_id(row.get(first)),
+        region: Region::read(row.get(first + 1))?,
+        rows: count(row, first + 2),
+    })
+}
+
+fn account_id(text: &str) -> AccountId {
+    AccountId::read(text).unwrap_or(AccountId::EXTERNAL)
+}
+
+pub(super) async fn insert_visible(
+    transaction: &mut Transaction<'_, Sqlite>,
+    batch: &BatchId,
+    files: &[LakeFile],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for file in files {
+        insert_file(transaction, batch, file, ("visible", now)).await?;
+        if file.kind == FileKind::Settled {
+            continue;
+        }
+        for slice in &file.slices {
+            sqlx::query("insert into slices (file_key, account, region, row_count) values ($1, $2, $3, $4)")
+                .bind(&file.key)
+                .bind(slice.account.to_string())
+                .bind(slice.region.as_str())
+                .bind(to_sql(slice.rows))
+                .execute(&mut **transaction)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn insert_file(
+    transaction: &mut Transaction<'_, Sqlite>,
+    batch: &BatchId,
+    file: &LakeFile,
+    (state, now): (&str, Timestamp),
+) -> Result<(), sqlx::Error> {
+    let partition = file.slices.first().filter(|_| file.kind == FileKind::Settled);
+    let statement = format!(
+        "insert into files ({COLUMNS}, state, batch, changed_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+    );
+    sqlx::query(AssertSqlSafe(statement))
+        .bind(&file.key)
+        .bind(file.table.source_name())
+        .bind(file.kind.word())
+        .bind(i64::from(file.day.number()))
+        .bind(partition.map(|slice| slice.account.to_string()))
+        .bind(partition.map(|slice| slice.region.to_string()))
+        .bind(to_sql(file.rows))
+        .bind(to_sql(file.bytes))
+        .bind(file.time_min)
+        .bind(file.time_max)
+        .bind(state)
+        .bind(&batch.0)
+        .bind(now.as_millisecond())
+        .execute(&mut **transaction)
+        .await
+        .map(drop)
+}
+
+async fn retire(
+    transaction: &mut Transaction<'_, Sqlite>,
+    key: &str,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let retired = sqlx::query(
+        "update files set state = 'retired', changed_at = $1 where file_key = $2 and state = 'visible'",
+    )
+    .bind(now.as_millisecond())
+    .bind(key)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(retired.rows_affected() == 1)
+}
+
+async fn insert_settling(
+    transaction: &mut Transaction<'_, Sqlite>,
+    settling: &Settling,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into settlings (batch, source_name, event_day, rows_in, rows_out, duplicates, settled_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&settling.batch.0)
+    .bind(settling.table.source_name())
+    .bind(i64::from(settling.day.number()))
+    .bind(to_sql(settling.rows_in))
+    .bind(to_sql(settling.rows_out))
+    .bind(to_sql(settling.duplicates))
+    .bind(now.as_millisecond())
+    .execute(&mut **transaction)
+    .await
+    .map(drop)
+}

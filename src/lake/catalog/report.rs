@@ -1,0 +1,174 @@
+//! What `ashiato status` tells.
+
+use sqlx::Row;
+
+use super::claim::{count, object_id};
+use super::{Catalog, CatalogError, ObjectId};
+
+/// Everything read of one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSummary {
+    /// The log source.
+    pub source: String,
+    /// Objects read.
+    pub objects: u64,
+    /// Objects of which nothing could be read.
+    pub failed: u64,
+    /// Records found in them.
+    pub records: u64,
+    /// Records that became events.
+    pub events: u64,
+    /// Records set aside.
+    pub set_aside: u64,
+    /// Records left out on purpose.
+    pub skipped: u64,
+    /// Bytes as stored.
+    pub stored_bytes: u64,
+    /// Bytes unpacked.
+    pub plain_bytes: u64,
+    /// The newest event, epoch milliseconds.
+    pub time_max: Option<i64>,
+    /// When the last object was finished, epoch milliseconds.
+    pub finished_at: Option<i64>,
+}
+
+/// The visible files of one table, account, Region and day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaySummary {
+    /// The table's source name.
+    pub table: String,
+    /// The account.
+    pub account: String,
+    /// The Region.
+    pub region: String,
+    /// The day, `YYYYMMDD`.
+    pub day: i64,
+    /// Rows in hot files.
+    pub hot_rows: u64,
+    /// Rows in settled files.
+    pub settled_rows: u64,
+}
+
+/// Why records of a source were set aside, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAsideSummary {
+    /// The log source.
+    pub source: String,
+    /// The reason.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+impl Catalog {
+    /// Returns what was read, a line a source.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sources(&self) -> Result<Vec<SourceSummary>, CatalogError> {
+        let rows = sqlx::query(
+            "select source, count(*), sum(case when state = 'failed' then 1 else 0 end), sum(records), sum(events),
+             sum(set_aside), sum(skipped), sum(stored_bytes), sum(plain_bytes), max(time_max), max(finished_at)
+             from objects where state <> 'claimed' group by source order by source",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(CatalogError::doing("sum up sources"))?;
+        Ok(rows
+            .iter()
+            .map(|row| SourceSummary {
+                source: row.get(0),
+                objects: count(row, 1),
+                failed: count(row, 2),
+                records: count(row, 3),
+                events: count(row, 4),
+                set_aside: count(row, 5),
+                skipped: count(row, 6),
+                stored_bytes: count(row, 7),
+                plain_bytes: count(row, 8),
+                time_max: row.get(9),
+                finished_at: row.get(10),
+            })
+            .collect())
+    }
+
+    /// Returns what can be seen, a line a table, account, Region and day.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn days(&self) -> Result<Vec<DaySummary>, CatalogError> {
+        let rows = sqlx::query(
+            "select source_name, account, region, event_day, sum(hot), sum(settled) from (
+               select source_name, account, region, event_day, 0 as hot, row_count as settled
+               from files where state = 'visible' and kind = 'settled'
+               union all
+               select f.source_name, s.account, s.region, f.event_day, s.row_count, 0
+               from files f join slices s on s.file_key = f.file_key where f.state = 'visible' and f.kind = 'hot'
+             ) as parts group by source_name, account, region, event_day
+             order by source_name, account, region, event_day",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(CatalogError::doing("sum up days"))?;
+        Ok(rows
+            .iter()
+            .map(|row| DaySummary {
+                table: row.get(0),
+                account: row.get(1),
+                region: row.get(2),
+                day: row.get(3),
+                hot_rows: count(row, 4),
+                settled_rows: count(row, 5),
+            })
+            .collect())
+    }
+
+    /// Returns why records were set aside.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn set_aside_reasons(&self) -> Result<Vec<SetAsideSummary>, CatalogError> {
+        let rows = sqlx::query(
+            "select source, reason, count(*) from quarantine where state = 'open'
+             group by source, reason order by 3 desc, 1, 2",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(CatalogError::doing("sum up what was set aside"))?;
+        Ok(rows
+            .iter()
+            .map(|row| SetAsideSummary {
+                source: row.get(0),
+                reason: row.get(1),
+                count: count(row, 2),
+            })
+            .collect())
+    }
+
+    /// Returns objects of which nothing could be read, and why.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn failed_objects(&self) -> Result<Vec<(ObjectId, String)>, CatalogError> {
+        let rows = sqlx::query(
+            "select bucket, object_key, version, coalesce(reason, '') from objects where state = 'failed'
+             order by bucket, object_key",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(CatalogError::doing("list failed objects"))?;
+        Ok(rows.iter().map(|row| (object_id(row, 0), row.get(3))).collect())
+    }
+
+    /// Returns how many duplicate rows settling has removed so far.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn duplicates(&self) -> Result<u64, CatalogError> {
+        let row = sqlx::query("select coalesce(sum(duplicates), 0) from settlings")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(CatalogError::doing("sum up duplicates"))?;
+        Ok(count(&row, 0))
+    }
+}

@@ -1,0 +1,128 @@
+//! Records that were set aside: where they came from, why, and where their bytes are.
+
+use jiff::Timestamp;
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::claim::{count, object_id};
+use super::file::insert_visible;
+use super::{BatchId, Catalog, CatalogError, LakeFile, ObjectId, to_sql};
+
+/// One record, or the rest of an object, that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAsideEntry {
+    /// The file below the lake's root that holds its bytes.
+    pub entry_file: String,
+    /// The line in that file.
+    pub entry_line: u64,
+    /// The object it came from.
+    pub object: ObjectId,
+    /// Its index in the object.
+    pub record_index: u64,
+    /// The log source.
+    pub source: String,
+    /// Why it was set aside.
+    pub reason: String,
+}
+
+impl Catalog {
+    /// Returns what is set aside and not yet retried with success, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn set_aside(&self) -> Result<Vec<SetAsideEntry>, CatalogError> {
+        let rows = sqlx::query(
+            "select bucket, object_key, version, entry_file, entry_line, record_index, source, reason
+             from quarantine where state = 'open' order by set_aside_at, entry_file, entry_line",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(CatalogError::doing("list what was set aside"))?;
+        Ok(rows.iter().map(read_entry).collect())
+    }
+
+    /// Makes the files of retried records visible and marks the records, together, once.
+    ///
+    /// # Errors
+    /// `Fenced` when another run retried one of them in the meantime; nothing has changed then.
+    pub async fn commit_retry(
+        &self,
+        batch: &BatchId,
+        retried: &[SetAsideEntry],
+        files: &[LakeFile],
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let what = "commit retried records";
+        let mut transaction = self.write(what).await?;
+        for entry in retried {
+            let marked = mark_retried(&mut transaction, entry)
+                .await
+                .map_err(CatalogError::doing(what))?;
+            if !marked {
+                return Err(CatalogError::Fenced { batch: batch.clone() });
+            }
+        }
+        insert_visible(&mut transaction, batch, files, now)
+            .await
+            .map_err(CatalogError::doing(what))?;
+        transaction.commit().await.map_err(CatalogError::doing(what))
+    }
+}
+
+async fn mark_retried(
+    transaction: &mut Transaction<'_, Sqlite>,
+    entry: &SetAsideEntry,
+) -> Result<bool, sqlx::Error> {
+    let marked = sqlx::query(
+        "update quarantine set state = 'retried' where entry_file = $1 and entry_line = $2 and state = 'open'",
+    )
+    .bind(&entry.entry_file)
+    .bind(to_sql(entry.entry_line))
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query(
+        "update objects set set_aside = set_aside - 1, events = events + 1
+         where bucket = $1 and object_key = $2 and version = $3",
+    )
+    .bind(&entry.object.bucket)
+    .bind(&entry.object.key)
+    .bind(&entry.object.version)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(marked.rows_affected() == 1)
+}
+
+fn read_entry(row: &sqlx::sqlite::SqliteRow) -> SetAsideEntry {
+    SetAsideEntry {
+        object: object_id(row, 0),
+        entry_file: row.get(3),
+        entry_line: count(row, 4),
+        record_index: count(row, 5),
+        source: row.get(6),
+        reason: row.get(7),
+    }
+}
+
+pub(super) async fn insert_entries(
+    transaction: &mut Transaction<'_, Sqlite>,
+    entries: &[SetAsideEntry],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for entry in entries {
+        sqlx::query(
+            "insert into quarantine (entry_file, entry_line, bucket, object_key, version, record_index, source,
+             reason, state, set_aside_at) values ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)",
+        )
+        .bind(&entry.entry_file)
+        .bind(to_sql(entry.entry_line))
+        .bind(&entry.object.bucket)
+        .bind(&entry.object.key)
+        .bind(&entry.object.version)
+        .bind(to_sql(entry.record_index))
+        .bind(&entry.source)
+        .bind(&entry.reason)
+        .bind(now.as_millisecond())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
+}

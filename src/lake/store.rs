@@ -1,0 +1,169 @@
+//! Opens the folder or bucket a lake or an archive lies in.
+//!
+//! Takes what a person types (`./lake`, `/var/lake`, `s3://bucket/prefix`) and
+//! gives an [`ObjectStore`] rooted there. Credentials of S3 come from the
+//! environment, a web identity, the container or the instance, in that order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+
+/// Where a lake or an archive lies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A folder, absolute.
+    Folder(PathBuf),
+    /// A bucket and the prefix below which everything lies.
+    Bucket {
+        /// The bucket.
+        bucket: String,
+        /// The prefix, without a slash at either end; empty for the whole bucket.
+        prefix: String,
+    },
+}
+
+/// Why a place cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The text is no place.
+    #[error("{text} is neither a folder nor s3://bucket/prefix")]
+    NoPlace {
+        /// What was typed.
+        text: String,
+    },
+    /// The folder cannot be made or found.
+    #[error("open folder {path}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store refused.
+    #[error("open {place}")]
+    Open {
+        /// The place.
+        place: String,
+        /// Why.
+        #[source]
+        source: object_store::Error,
+    },
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Bucket { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Self::Bucket { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+        }
+    }
+}
+
+impl Place {
+    /// Reads what a person typed. A folder need not exist yet.
+    ///
+    /// # Errors
+    /// Another scheme than `s3://`, or no bucket.
+    pub fn read(text: &str) -> Result<Self, StoreError> {
+        let no_place = || StoreError::NoPlace {
+            text: text.to_owned(),
+        };
+        if let Some(rest) = text.strip_prefix("s3://") {
+            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            let prefix = prefix.trim_matches('/').to_owned();
+            let bucket = Some(bucket)
+                .filter(|bucket| !bucket.is_empty())
+                .ok_or_else(no_place)?
+                .to_owned();
+            return Ok(Self::Bucket { bucket, prefix });
+        }
+        let path = text.strip_prefix("file://").unwrap_or(text);
+        if path.is_empty() || path.contains("://") {
+            return Err(no_place());
+        }
+        std::path::absolute(path)
+            .map(Self::Folder)
+            .map_err(|source| StoreError::Folder {
+                path: PathBuf::from(path),
+                source,
+            })
+    }
+
+    /// Returns what takes the place of a bucket's name in evidence: the bucket, or the folder's URL.
+    pub fn bucket(&self) -> String {
+        match self {
+            Self::Folder(path) => format!("file://{}", path.display()),
+            Self::Bucket { bucket, .. } => bucket.clone(),
+        }
+    }
+
+    /// Opens the place; keys are then relative to the folder or to the bucket, not to the prefix.
+    ///
+    /// # Errors
+    /// The folder is not there, or the bucket's settings are wrong.
+    pub fn open(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
+        let wrong = |source| StoreError::Open {
+            place: self.to_string(),
+            source,
+        };
+        match self {
+            Self::Folder(path) => {
+                let store = LocalFileSystem::new_with_prefix(path)
+                    .map_err(wrong)?
+                    .with_automatic_cleanup(false);
+                Ok(Arc::new(store))
+            }
+            Self::Bucket { bucket, .. } => {
+                let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+                Ok(Arc::new(builder.build().map_err(wrong)?))
+            }
+        }
+    }
+}
+
+/// The store of a lake, rooted at the lake.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    /// Where it lies.
+    pub place: Place,
+    /// Its objects; keys are those of [`super::path`].
+    pub store: Arc<dyn ObjectStore>,
+}
+
+impl Lake {
+    /// Opens a lake, making its folder when it is local and new.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the bucket's settings are wrong.
+    pub fn open(place: Place) -> Result<Self, StoreError> {
+        let store = match &place {
+            Place::Folder(path) => {
+                std::fs::create_dir_all(path).map_err(|source| StoreError::Folder {
+                    path: path.clone(),
+                    source,
+                })?;
+                place.open()?
+            }
+            Place::Bucket { prefix, .. } if prefix.is_empty() => place.open()?,
+            Place::Bucket { prefix, .. } => Arc::new(PrefixStore::new(place.open()?, prefix.as_str())),
+        };
+        Ok(Self { place, store })
+    }
+
+    /// Writes one object.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn put(&self, key: &str, payload: PutPayload) -> Result<(), object_store::Error> {
+        self.store
+            .put(&object_store::path::Path::from(key), payload)
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,8 @@
+//! ashiato (足跡, footprints): who did what, when, from where, in an AWS organisation.
+//!
+//! Two trails over one lake. The writing trail (`ingest`) carries objects of the
+//! log archive into Parquet; the reading trail (`query`) asks. They meet in
+//! `lake` and never name each other.
+
+pub mod ocsf;
+pub mod lake;

@@ -1,0 +1,2 @@
+//! Starts ashiato.
+fn main() {}

@@ -1,0 +1,8 @@
+//! The vocabulary: OCSF classes, the columns of each table family, and the
+//! builders that turn values into Arrow columns.
+//!
+//! Nothing here knows where data comes from or where it lies.
+
+pub mod class;
+pub mod schema;
+pub mod columns;
