@@ -6,3 +6,5 @@
 
 pub mod ocsf;
 pub mod lake;
+pub mod ingest;
+pub mod cli;

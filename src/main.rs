@@ -1,2 +1,7 @@
-//! Starts ashiato.
-fn main() {}
+//! Starts ashiato: parses the command line, runs the verb, ends with its exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ashiato::cli::main()
+}

@@ -7,6 +7,7 @@
 
 pub mod table;
 pub mod path;
+pub mod parquet;
 pub mod store;
 pub mod catalog;
 pub mod settle;

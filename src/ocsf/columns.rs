@@ -64,6 +64,11 @@ pub struct Columns {
 }
 
 impl Validity {
+    /// All rows have a value; the bits are then never looked at.
+    fn full(rows: usize) -> Self {
+        Self { words: Vec::new(), set: rows }
+    }
+
     #[inline]
     fn set(&mut self, row: usize) {
         let word = row / 64;
@@ -91,6 +96,17 @@ impl Validity {
 }
 
 impl Text {
+    fn repeat(values: &[&str], times: usize) -> Self {
+        let bytes = values.concat().into_bytes().repeat(times);
+        let mut total = 0;
+        let lengths = std::iter::repeat_n(values, times).flatten().map(|value| value.len());
+        let ends = lengths.map(|length| {
+            total += length;
+            end(total)
+        });
+        Self { ends: ends.collect(), bytes, valid: Validity::full(times * values.len()) }
+    }
+
     #[inline]
     fn put(&mut self, row: usize, value: &[u8]) {
         self.pad(row);
@@ -232,6 +248,30 @@ impl Columns {
         self.item(map.list);
         self.item_text(map.list, map.key, key);
         self.item_text(map.list, map.value, value);
+    }
+
+    /// Gives all complete rows the same text. Call before [`Columns::finish`], for a column no row has set.
+    pub fn fill_text(&mut self, column: TextColumn, value: &str) {
+        if let Some(text) = self.text.get_mut(column.0) {
+            *text = Text::repeat(&[value], self.rows);
+        }
+    }
+
+    /// Gives all complete rows the same 32-bit number.
+    pub fn fill_int(&mut self, column: IntColumn, value: i32) {
+        if let Some(int) = self.int.get_mut(column.0) {
+            *int = Fixed { values: vec![value; self.rows], valid: Validity::full(self.rows) };
+        }
+    }
+
+    /// Gives all complete rows the same list of texts.
+    pub fn fill_list(&mut self, list: ListColumn, column: TextColumn, values: &[&str]) {
+        let rows = self.rows;
+        if let (Some(list), Some(text)) = (self.lists.get_mut(list.0), self.text.get_mut(column.0)) {
+            list.ends = (1..=rows).map(|row| end(row * values.len())).collect();
+            list.items = rows * values.len();
+            *text = Text::repeat(values, rows);
+        }
     }
 
     /// Completes the present row.

@@ -64,6 +64,8 @@ pub enum ObjectState {
     Committed,
     /// Nothing of it could be read, for this reason.
     Failed(String),
+    /// It was left alone: a later version may know its source, a later try may reach it.
+    LeftAlone,
 }
 
 /// An object of a batch, read.
@@ -71,6 +73,8 @@ pub enum ObjectState {
 pub struct ObjectOutcome {
     /// The object.
     pub id: ObjectId,
+    /// The source its key or its content told.
+    pub source: &'static str,
     /// How it ended.
     pub state: ObjectState,
     /// Records found.
@@ -256,11 +260,13 @@ async fn finish_one(
     let (state, reason) = match &object.state {
         ObjectState::Committed => ("committed", None),
         ObjectState::Failed(reason) => ("failed", Some(reason)),
+        ObjectState::LeftAlone => return forget_one(transaction, batch, &object.id).await,
     };
     let finished = sqlx::query(
         "update objects set state = $1, reason = $2, records = $3, events = $4, set_aside = $5, skipped = $6,
-         stored_bytes = $7, plain_bytes = $8, time_max = $9, finished_at = $10
-         where bucket = $11 and object_key = $12 and version = $13 and batch = $14 and state = 'claimed'",
+         stored_bytes = $7, plain_bytes = $8, time_max = $9, finished_at = $10,
+         source = $11
+         where bucket = $12 and object_key = $13 and version = $14 and batch = $15 and state = 'claimed'",
     )
     .bind(state)
     .bind(reason)
@@ -272,6 +278,7 @@ async fn finish_one(
     .bind(to_sql(object.plain_bytes))
     .bind(object.time_max)
     .bind(now.as_millisecond())
+    .bind(object.source)
     .bind(&object.id.bucket)
     .bind(&object.id.key)
     .bind(&object.id.version)
@@ -279,6 +286,24 @@ async fn finish_one(
     .execute(&mut **transaction)
     .await?;
     Ok(finished.rows_affected() == 1)
+}
+
+async fn forget_one(
+    transaction: &mut Transaction<'_, Sqlite>,
+    batch: &BatchId,
+    id: &ObjectId,
+) -> Result<bool, sqlx::Error> {
+    let forgotten = sqlx::query(
+        "delete from objects where bucket = $1 and object_key = $2 and version = $3 and batch = $4
+         and state = 'claimed'",
+    )
+    .bind(&id.bucket)
+    .bind(&id.key)
+    .bind(&id.version)
+    .bind(&batch.0)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(forgotten.rows_affected() == 1)
 }
 
 /// Reads a count.

@@ -1,0 +1,192 @@
+//! Fetches objects, in pieces.
+//!
+//! Takes object references and sends their bytes in order. Small objects are
+//! fetched whole and several at a time; large ones in ranges, one after another.
+//! Promises: no more than [`FetchLimits::ahead_bytes_max`] wait to be unpacked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::segment::Piece;
+use super::source::LogSource;
+use crate::lake::catalog::ObjectId;
+use crate::lake::store::{Place, StoreError};
+
+/// Bounds of fetching.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchLimits {
+    /// Objects up to this size are fetched whole; larger ones in pieces of it.
+    pub piece_bytes: u64,
+    /// Bytes that may wait to be unpacked, a lane.
+    pub ahead_bytes_max: usize,
+    /// Objects fetched at the same time, a lane.
+    pub concurrency: usize,
+}
+
+impl Default for FetchLimits {
+    fn default() -> Self {
+        Self { piece_bytes: 8 << 20, ahead_bytes_max: 16 << 20, concurrency: 16 }
+    }
+}
+
+/// An object to fetch.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Its number in the batch.
+    pub object: u32,
+    /// Which it is.
+    pub id: ObjectId,
+    /// The source its key names.
+    pub source: Option<LogSource>,
+    /// Its size, where that is known.
+    pub size: Option<u64>,
+}
+
+/// What fetching sends: a piece, or why there is none.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The number of the object in its batch.
+    pub object: u32,
+    /// No piece of the object came before.
+    pub first: bool,
+    /// The piece.
+    pub piece: Result<Piece, object_store::Error>,
+    /// Lets go of the piece's share of what may wait.
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Opens the stores of an archive's buckets, each once.
+#[derive(Debug, Default)]
+pub struct Archive {
+    stores: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+}
+
+impl Archive {
+    /// Returns the store of a bucket, or of a folder named by a `file://` URL.
+    ///
+    /// # Errors
+    /// The folder is not there, or the settings for the bucket are wrong.
+    pub fn store(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = stores.get(bucket) {
+            return Ok(Arc::clone(store));
+        }
+        let text = if bucket.starts_with("file://") { bucket.to_owned() } else { format!("s3://{bucket}") };
+        let store = Place::read(&text)?.open()?;
+        stores.insert(bucket.to_owned(), Arc::clone(&store));
+        Ok(store)
+    }
+}
+
+/// Fetches objects in their order and sends the pieces, until the receiver is gone.
+pub async fn fetch_all(archive: Arc<Archive>, wanted: Vec<Wanted>, limits: FetchLimits, sender: mpsc::Sender<Fetched>) {
+    // First pieces and later ones have room of their own: a large object must be able to go on while the
+    // objects behind it wait with their first piece in hand.
+    let (room, rest_room) = (Semaphore::new(limits.ahead_bytes_max), Semaphore::new(limits.ahead_bytes_max));
+    let (room, rest_room) = (Arc::new(room), Arc::new(rest_room));
+    let mut firsts = futures::stream::iter(wanted)
+        .map(|wanted| {
+            let (archive, room) = (Arc::clone(&archive), Arc::clone(&room));
+            async move {
+                let size = wanted.size.unwrap_or(limits.piece_bytes).min(limits.piece_bytes);
+                let permit = acquire(&room, size, limits).await;
+                let first = fetch_first(&archive, &wanted, limits.piece_bytes).await;
+                (wanted, first, permit)
+            }
+        })
+        .buffered(limits.concurrency);
+    while let Some((wanted, first, permit)) = firsts.next().await {
+        let sending = Sending { wanted: &wanted, room: &rest_room, limits, sender: &sender };
+        if !sending.object(first, permit).await {
+            return;
+        }
+    }
+}
+
+async fn acquire(room: &Arc<Semaphore>, bytes: u64, limits: FetchLimits) -> Option<OwnedSemaphorePermit> {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::try_from(limits.ahead_bytes_max).unwrap_or(u32::MAX));
+    Arc::clone(room).acquire_many_owned(bytes).await.ok()
+}
+
+/// The first piece of an object, its size, and where the rest comes from.
+struct First {
+    bytes: Bytes,
+    size: u64,
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+}
+
+async fn fetch_first(archive: &Archive, wanted: &Wanted, piece_bytes: u64) -> Result<First, object_store::Error> {
+    let store = archive.store(&wanted.id.bucket).map_err(|source| object_store::Error::Generic {
+        store: "archive",
+        source: Box::new(source),
+    })?;
+    let path = Path::parse(&wanted.id.key)?;
+    let result = store.get(&path).await?;
+    let size = result.meta.size;
+    let bytes = if size <= piece_bytes {
+        result.bytes().await?
+    } else {
+        drop(result);
+        store.get_range(&path, 0..piece_bytes).await?
+    };
+    Ok(First { bytes, size, store, path })
+}
+
+/// Sends one object.
+struct Sending<'a> {
+    wanted: &'a Wanted,
+    room: &'a Arc<Semaphore>,
+    limits: FetchLimits,
+    sender: &'a mpsc::Sender<Fetched>,
+}
+
+impl Sending<'_> {
+    /// False when nobody receives any more.
+    async fn object(
+        &self,
+        first: Result<First, object_store::Error>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> bool {
+        let First { bytes, size, store, path } = match first {
+            Ok(first) => first,
+            Err(error) => return self.send(true, Err(error), None).await,
+        };
+        let mut sent = bytes.len() as u64;
+        if !self.send(true, Ok(self.piece(bytes, true, sent >= size)), permit).await {
+            return false;
+        }
+        while sent < size {
+            let end = size.min(sent + self.limits.piece_bytes);
+            let permit = acquire(self.room, end - sent, self.limits).await;
+            let piece = store.get_range(&path, sent..end).await;
+            sent = end;
+            let failed = piece.is_err();
+            let piece = piece.map(|bytes| self.piece(bytes, false, sent >= size));
+            if !self.send(false, piece, permit).await || failed {
+                return failed;
+            }
+        }
+        true
+    }
+
+    fn piece(&self, bytes: Bytes, first: bool, last: bool) -> Piece {
+        let Wanted { object, source, .. } = *self.wanted;
+        Piece { object, source, bytes, first, last }
+    }
+
+    async fn send(
+        &self,
+        first: bool,
+        piece: Result<Piece, object_store::Error>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> bool {
+        self.sender.send(Fetched { object: self.wanted.object, first, piece, permit }).await.is_ok()
+    }
+}

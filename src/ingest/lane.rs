@@ -1,0 +1,284 @@
+//! One lane at work on a batch: fetch, unpack, parse, normalize, write.
+//!
+//! A lane owns one [`Segment`], whose memory it uses again and again. Fetching
+//! goes on while the CPU pool works; whenever the segment is full its rows are
+//! written, so memory does not grow with the batch or with an object.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::PutPayload;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinSet;
+
+use super::batch;
+use super::commit::{Written, outcome};
+use super::cpu::compute;
+use super::error::IngestError;
+use super::fetch::{Archive, FetchLimits, Fetched, Wanted, fetch_all};
+use super::progress::Progress;
+use super::segment::{Ending, Fill, Piece, Segment, SegmentLimits, Tally};
+use super::source::LogSource;
+use super::source::key::SkipReason;
+use super::write::{WrittenFile, write_hot};
+use crate::lake::Lake;
+use crate::lake::catalog::{BatchId, SetAsideEntry};
+use crate::lake::path::{EventDay, quarantine_key};
+
+/// Pieces handed to the CPU pool at once. Their bytes are bounded by [`FetchLimits::ahead_bytes_max`].
+const PIECES_AT_ONCE: usize = 256;
+
+/// Files written to the lake at the same time.
+const PUTS_AT_ONCE: usize = 4;
+
+/// A lane's own memory.
+#[derive(Debug)]
+pub struct Lane {
+    segment: Segment,
+}
+
+/// The batch a lane works on.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// Its name.
+    pub batch: BatchId,
+    /// The day its set-aside records are filed under.
+    pub day: EventDay,
+    /// Its objects, by number.
+    pub objects: Vec<Wanted>,
+}
+
+/// What one hop to the CPU pool made.
+struct Absorbed {
+    segment: Segment,
+    rest: VecDeque<(Piece, Option<OwnedSemaphorePermit>)>,
+    tallies: Vec<(u32, Tally)>,
+    made: Result<Made, IngestError>,
+}
+
+/// Files and set-aside records of one segment.
+#[derive(Default)]
+struct Made {
+    files: Vec<WrittenFile>,
+    set_aside: Option<(String, Bytes, Vec<SetAsideEntry>)>,
+}
+
+/// What the CPU pool needs to know of the batch.
+struct Naming {
+    work: Work,
+    names: Vec<String>,
+}
+
+impl Lane {
+    /// Returns a lane with empty hands.
+    pub fn new(limits: SegmentLimits) -> Self {
+        Self { segment: Segment::new(limits) }
+    }
+
+    /// Reads the objects of a batch and writes their rows; nothing of it can be seen before the commit.
+    ///
+    /// # Errors
+    /// An object broke off while it was fetched, or the lake cannot be written.
+    pub async fn write_objects(
+        &mut self,
+        work: Work,
+        archive: Arc<Archive>,
+        lake: &Lake,
+        limits: FetchLimits,
+        progress: &Progress,
+    ) -> Result<Written, IngestError> {
+        // A batch that was given up may have left its text behind.
+        self.segment.reset();
+        let names = work.objects.iter().map(|wanted| wanted.id.to_string()).collect();
+        let (sender, mut receiver) = mpsc::channel(PIECES_AT_ONCE);
+        let mut fetching = JoinSet::new();
+        fetching.spawn(fetch_all(archive, work.objects.clone(), limits, sender));
+        let naming = Arc::new(Naming { work, names });
+        let mut tallies = BTreeMap::new();
+        let (mut written, mut number) = (Written::default(), 0);
+        loop {
+            let mut fetched = Vec::new();
+            let ended = receiver.recv_many(&mut fetched, PIECES_AT_ONCE).await == 0;
+            let mut pieces = sort_out(fetched, &naming, &mut tallies, progress)?;
+            loop {
+                let absorbed = self.absorb(pieces, &naming, number, ended).await?;
+                self.segment = absorbed.segment;
+                tallies.extend(absorbed.tallies);
+                let made = absorbed.made?;
+                if !made.files.is_empty() || made.set_aside.is_some() {
+                    number += 1;
+                    put_all(lake, made, &mut written).await?;
+                }
+                pieces = absorbed.rest;
+                if pieces.is_empty() {
+                    break;
+                }
+            }
+            if ended {
+                break;
+            }
+        }
+        conclude(&naming.work, &mut tallies, &mut written);
+        Ok(written)
+    }
+
+    async fn absorb(
+        &mut self,
+        pieces: VecDeque<(Piece, Option<OwnedSemaphorePermit>)>,
+        naming: &Arc<Naming>,
+        number: u32,
+        ended: bool,
+    ) -> Result<Absorbed, IngestError> {
+        let segment = std::mem::take(&mut self.segment);
+        let naming = Arc::clone(naming);
+        compute("unpacking and parsing", move || absorb(segment, pieces, &naming, number, ended)).await
+    }
+}
+
+/// Takes pieces until the segment is full or none is left, and makes its files when it is full or the batch ends.
+fn absorb(
+    mut segment: Segment,
+    mut pieces: VecDeque<(Piece, Option<OwnedSemaphorePermit>)>,
+    naming: &Naming,
+    number: u32,
+    ended: bool,
+) -> Absorbed {
+    let mut tallies = Vec::new();
+    while let Some((piece, permit)) = pieces.pop_front() {
+        match segment.fill(piece) {
+            Fill::Taken(tally) => tallies.extend(tally),
+            Fill::Full(rest) => {
+                pieces.push_front((rest, permit));
+                break;
+            }
+        }
+    }
+    let full = !pieces.is_empty();
+    let mut made = Ok(Made::default());
+    if full || ended {
+        made = make(&segment, naming, number);
+        segment.clear();
+    }
+    Absorbed { segment, rest: pieces, tallies, made }
+}
+
+fn make(segment: &Segment, naming: &Naming, number: u32) -> Result<Made, IngestError> {
+    let batch = &naming.work.batch;
+    let name = format!("{batch}-{number}");
+    let batches = batch::build(segment, &naming.names)
+        .map_err(|source| IngestError::Batch { batch: batch.clone(), source })?;
+    let files = batches
+        .iter()
+        .map(|rows| write_hot(rows, &name))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|source| IngestError::Encode { batch: batch.clone(), source })?;
+    Ok(Made { files, set_aside: set_aside(segment, naming, &name) })
+}
+
+/// Writes what was set aside as one line of JSON each: what it is, why, and its bytes.
+fn set_aside(segment: &Segment, naming: &Naming, name: &str) -> Option<(String, Bytes, Vec<SetAsideEntry>)> {
+    let key = quarantine_key(naming.work.day, name);
+    let (mut lines, mut entries) = (Vec::new(), Vec::new());
+    for (line, entry) in (0..).zip(&segment.set_aside) {
+        let Some(wanted) = naming.work.objects.get(entry.object as usize) else { continue };
+        let source = wanted.source.unwrap_or(LogSource::CloudTrail).name();
+        let mut text = serde_json::json!({
+            "object": wanted.id.to_string(),
+            "record": entry.index,
+            "source": source,
+            "reason": entry.reason,
+        });
+        let bytes = std::str::from_utf8(&entry.bytes);
+        let (form, bytes) = bytes.map_or_else(|_| ("hex", hex(&entry.bytes)), |bytes| ("text", bytes.to_owned()));
+        if let Some(members) = text.as_object_mut() {
+            members.insert(form.to_owned(), bytes.into());
+        }
+        lines.extend_from_slice(text.to_string().as_bytes());
+        lines.push(b'\n');
+        entries.push(SetAsideEntry {
+            entry_file: key.clone(),
+            entry_line: line,
+            object: wanted.id.clone(),
+            record_index: entry.index,
+            source: source.to_owned(),
+            reason: entry.reason.clone(),
+        });
+    }
+    (!entries.is_empty()).then(|| (key, lines.into(), entries))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Separates pieces from objects that could not be fetched. One of which nothing was read yet costs itself;
+/// one that broke off half-way costs the batch, whose rows it is part of.
+fn sort_out(
+    fetched: Vec<Fetched>,
+    naming: &Naming,
+    tallies: &mut BTreeMap<u32, Tally>,
+    progress: &Progress,
+) -> Result<VecDeque<(Piece, Option<OwnedSemaphorePermit>)>, IngestError> {
+    let mut pieces = VecDeque::with_capacity(fetched.len());
+    for Fetched { object, piece, permit, first } in fetched {
+        let source = match piece {
+            Ok(piece) => {
+                pieces.push_back((piece, permit));
+                continue;
+            }
+            Err(source) => source,
+        };
+        let id = naming.work.objects.get(object as usize).map(|wanted| wanted.id.clone());
+        let Some(id) = id else { continue };
+        let gone = matches!(source, object_store::Error::NotFound { .. });
+        if !first {
+            return Err(IngestError::Fetch { object: id, source });
+        }
+        let reason = if gone { SkipReason::Gone } else { SkipReason::Unreachable };
+        if !gone {
+            progress.unreachable(&id.to_string(), chain(&source));
+        }
+        tallies.insert(object, Tally { ending: Ending::Skipped(reason), ..Tally::default() });
+    }
+    Ok(pieces)
+}
+
+/// The words of an error and of what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+async fn put_all(lake: &Lake, made: Made, written: &mut Written) -> Result<(), IngestError> {
+    let mut puts: Vec<(String, Bytes)> = Vec::new();
+    if let Some((key, bytes, entries)) = made.set_aside {
+        puts.push((key, bytes));
+        written.set_aside.extend(entries);
+    }
+    for WrittenFile { file, bytes } in made.files {
+        puts.push((file.key.clone(), bytes));
+        written.files.push(file);
+    }
+    futures::stream::iter(puts)
+        .map(|(key, bytes)| async move {
+            lake.put(&key, PutPayload::from(bytes)).await.map_err(|source| IngestError::Write { key, source })
+        })
+        .buffer_unordered(PUTS_AT_ONCE)
+        .try_collect::<()>()
+        .await
+}
+
+/// Says of each object how it ended.
+fn conclude(work: &Work, tallies: &mut BTreeMap<u32, Tally>, written: &mut Written) {
+    for wanted in &work.objects {
+        let mut tally = tallies.remove(&wanted.object).unwrap_or_default();
+        if tally.ending == Ending::Read && tally.plain_bytes == 0 {
+            tally.ending = Ending::Skipped(SkipReason::Empty);
+        }
+        let source = wanted.source.or(tally.source).map_or("unknown", LogSource::name);
+        written.objects.push(outcome(wanted.id.clone(), source, &tally));
+        written.tallies.push((source, tally));
+    }
+}

@@ -1,0 +1,70 @@
+//! The writing trail: from a message about an object to rows that can be queried.
+//!
+//! ```text
+//! queue ─ notification ─ claim ─ fetch ─ decompress ─ parse ─ normalize ─ batch ─ write ─ commit ─ delete message
+//!                                └──────────────── lane, segment by segment ──────────────┘
+//! ```
+//!
+//! [`ingest_batch`] is the whole story. Promises, which tests prove by stopping
+//! between any two steps:
+//! 1. a message that brought data is deleted only after its rows can be queried;
+//! 2. an object announced twice adds no row;
+//! 3. a bad record costs itself, a bad object costs itself;
+//! 4. what was set aside is counted and can be found;
+//! 5. memory does not grow with the object.
+
+pub mod error;
+pub mod queue;
+pub mod notification;
+pub mod list;
+pub mod fetch;
+pub mod decompress;
+pub mod json;
+pub mod source;
+pub mod segment;
+pub mod batch;
+pub mod write;
+pub mod cpu;
+pub mod lane;
+pub mod commit;
+pub mod claim;
+pub mod progress;
+pub mod worker;
+pub mod quarantine;
+
+use std::sync::Arc;
+
+pub use error::IngestError;
+pub use queue::{EmbeddedQueue, Queue, QueueMessage};
+pub use worker::{IngestLimits, Trail, run};
+
+use crate::lake::catalog::{BatchId, CatalogError};
+
+/// Carries one batch of messages from receive to delete.
+///
+/// # Errors
+/// The batch as a whole failed; nothing of it can be seen, and its messages are still in the queue.
+pub async fn ingest_batch<Q: Queue + 'static>(
+    trail: &Arc<Trail<Q>>,
+    lane: &mut lane::Lane,
+    batch: &BatchId,
+    messages: &[QueueMessage],
+) -> Result<(), IngestError> {
+    let announced = claim::read_messages(messages, &trail.progress);
+    let claimed = claim::claim(trail, batch, announced).await?;
+    if !claimed.work.objects.is_empty() {
+        let mut hold = worker::Hold::start(trail, batch, messages);
+        let archive = Arc::clone(&trail.archive);
+        let writing =
+            lane.write_objects(claimed.work, archive, &trail.lake, trail.limits.fetch, &trail.progress);
+        // Not cancel-safe and need not be: when the claims are lost, what was written is never committed.
+        let written = tokio::select! {
+            written = writing => written?,
+            () = hold.lost() => return Err(CatalogError::Fenced { batch: batch.clone() }.into()),
+        };
+        let receipt = commit::commit(&trail.catalog, batch, &written, (trail.clock)()).await?;
+        trail.progress.batch(&written, &receipt);
+    }
+    claim::put_off(trail, &claimed.held).await?;
+    trail.queue.delete(&claimed.finished).await
+}

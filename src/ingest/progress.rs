@@ -1,0 +1,143 @@
+//! Counts what the writing trail did, while it does it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::commit::{Receipt, Written};
+use super::segment::{Ending, Tally};
+use super::source::key::SkipReason;
+use crate::lake::catalog::ObjectId;
+
+/// Counts of one source, or of all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Objects read.
+    pub objects: u64,
+    /// Records found.
+    pub records: u64,
+    /// Records that became events.
+    pub events: u64,
+    /// Records set aside.
+    pub set_aside: u64,
+    /// Objects of which nothing could be read.
+    pub failed: u64,
+    /// Bytes as stored.
+    pub stored_bytes: u64,
+    /// Bytes unpacked.
+    pub plain_bytes: u64,
+}
+
+/// Everything a run did so far.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// What was read, by source.
+    pub sources: BTreeMap<&'static str, Counts>,
+    /// Objects left alone, by why.
+    pub skipped: BTreeMap<SkipReason, u64>,
+    /// Objects found, and their bytes as stored.
+    pub announced: u64,
+    /// Bytes of the objects found.
+    pub announced_bytes: u64,
+    /// Messages that are no notification.
+    pub unknown_messages: u64,
+    /// Objects that were in the lake already.
+    pub already: u64,
+    /// Objects that another worker holds, each time one was met.
+    pub held: u64,
+    /// Objects that could not be fetched, and why.
+    pub unreachable: Vec<(String, String)>,
+    /// Objects of which nothing could be read, and why; the first few.
+    pub failures: Vec<(String, String)>,
+    /// Hot files written.
+    pub files: u64,
+    /// Bytes of those files.
+    pub file_bytes: u64,
+}
+
+/// How many failures are told one by one.
+const FAILURES_TOLD: usize = 20;
+
+/// Shared counts of a run.
+#[derive(Debug, Default)]
+pub struct Progress {
+    snapshot: Mutex<Snapshot>,
+}
+
+impl Progress {
+    /// Returns the counts of this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        self.lock().clone()
+    }
+
+    /// Counts a batch that was committed.
+    pub fn batch(&self, written: &Written, _committed: &Receipt) {
+        let mut snapshot = self.lock();
+        for (outcome, (source, tally)) in written.objects.iter().zip(&written.tallies) {
+            snapshot.object(source, &outcome.id, tally);
+        }
+        snapshot.files += written.files.len() as u64;
+        snapshot.file_bytes += written.files.iter().map(|file| file.bytes).sum::<u64>();
+    }
+
+    /// Counts an object that its key says to leave alone.
+    pub fn skip(&self, reason: SkipReason) {
+        *self.lock().skipped.entry(reason).or_default() += 1;
+    }
+
+    /// Counts an object that was found and will be read.
+    pub fn announced(&self, bytes: u64) {
+        let mut snapshot = self.lock();
+        snapshot.announced += 1;
+        snapshot.announced_bytes += bytes;
+    }
+
+    /// Counts a message that is no notification.
+    pub fn unknown_message(&self) {
+        self.lock().unknown_messages += 1;
+    }
+
+    /// Counts an object that is in the lake already.
+    pub fn already(&self) {
+        self.lock().already += 1;
+    }
+
+    /// Counts an object that somebody else holds.
+    pub fn held(&self) {
+        self.lock().held += 1;
+    }
+
+    /// Notes an object that could not be fetched.
+    pub fn unreachable(&self, name: &str, why: String) {
+        let mut snapshot = self.lock();
+        if snapshot.unreachable.len() < FAILURES_TOLD {
+            snapshot.unreachable.push((name.to_owned(), why));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Snapshot> {
+        // Counts are valid after every statement, so a panic elsewhere spoils nothing.
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Snapshot {
+    fn object(&mut self, source: &'static str, id: &ObjectId, tally: &Tally) {
+        if let Ending::Skipped(reason) = tally.ending {
+            *self.skipped.entry(reason).or_default() += 1;
+            return;
+        }
+        let counts = self.sources.entry(source).or_default();
+        counts.objects += 1;
+        counts.records += tally.records;
+        counts.set_aside += tally.set_aside;
+        counts.events += tally.records - tally.set_aside;
+        counts.stored_bytes += tally.stored_bytes;
+        counts.plain_bytes += tally.plain_bytes;
+        if let Ending::Failed(reason) = &tally.ending {
+            counts.failed += 1;
+            if self.failures.len() < FAILURES_TOLD {
+                self.failures.push((id.to_string(), reason.clone()));
+            }
+        }
+    }
+}

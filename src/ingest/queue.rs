@@ -1,0 +1,253 @@
+//! The queue that announces objects.
+//!
+//! A trait since there are two worlds: Amazon SQS, and the queue in memory through
+//! which `ashiato ingest` sends what it lists, so that both go the same way.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::error::IngestError;
+
+/// One message, in our hands until it is deleted or its visibility runs out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueMessage {
+    /// What it says.
+    pub body: String,
+    /// Names this delivery of it.
+    pub receipt_handle: String,
+    /// How often it was delivered, this time included.
+    pub receive_count: u32,
+}
+
+/// What a receive brought.
+#[derive(Debug)]
+pub enum Received {
+    /// Messages, at least one.
+    Messages(Vec<QueueMessage>),
+    /// None came in the time waited.
+    Nothing,
+    /// None will come any more: a queue in memory that was closed and emptied.
+    Closed,
+}
+
+/// A queue of messages, delivered at least once.
+pub trait Queue: Send + Sync {
+    /// Waits up to `wait` for messages and hides them for the visibility timeout. Called by lanes, again and
+    /// again. Success promises nothing about order, nor that a message comes only once.
+    fn receive(
+        &self,
+        messages_max: usize,
+        wait: Duration,
+    ) -> impl Future<Output = Result<Received, IngestError>> + Send;
+
+    /// Hides messages for `visibility` from now on. Called while work goes on and to put work off; it may
+    /// come too late, so what it promises is only an attempt.
+    fn extend(
+        &self,
+        receipt_handles: &[String],
+        visibility: Duration,
+    ) -> impl Future<Output = Result<(), IngestError>> + Send;
+
+    /// Deletes messages for good. Called after their rows can be queried, never before.
+    fn delete(&self, receipt_handles: &[String]) -> impl Future<Output = Result<(), IngestError>> + Send;
+}
+
+/// A queue in memory with the promises of SQS: at least once, hidden for a while, back when not deleted.
+#[derive(Debug)]
+pub struct EmbeddedQueue {
+    state: Mutex<State>,
+    changed: Notify,
+    visibility: Duration,
+    ready_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ready: VecDeque<(String, u32)>,
+    in_flight: HashMap<String, InFlight>,
+    deliveries: u64,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    body: String,
+    receive_count: u32,
+    visible_at: Instant,
+}
+
+impl EmbeddedQueue {
+    /// Returns an open queue. It holds at most `ready_max` messages; sending waits then.
+    pub fn new(visibility: Duration, ready_max: usize) -> Self {
+        Self { state: Mutex::default(), changed: Notify::new(), visibility, ready_max }
+    }
+
+    /// Sends a message, waiting while the queue is full. False once the queue is closed.
+    pub async fn send(&self, body: String) -> bool {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let mut state = self.state();
+                if state.closed {
+                    return false;
+                }
+                if state.ready.len() < self.ready_max {
+                    state.ready.push_back((body, 0));
+                    drop(state);
+                    self.changed.notify_waiters();
+                    return true;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_waiters();
+    }
+
+    /// Says that nothing more will be sent and takes back what was not delivered.
+    pub fn stop(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.ready.clear();
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while holding the lock leaves whole messages behind: each change is one push or remove.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, messages_max: usize, now: Instant) -> Received {
+        let mut state = self.state();
+        let back: Vec<String> =
+            state.in_flight.iter().filter(|(_, held)| held.visible_at <= now).map(|(key, _)| key.clone()).collect();
+        for receipt_handle in back {
+            if let Some(held) = state.in_flight.remove(&receipt_handle) {
+                state.ready.push_back((held.body, held.receive_count));
+            }
+        }
+        let mut messages = Vec::new();
+        while let Some((body, count)) = if messages.len() < messages_max { state.ready.pop_front() } else { None } {
+            state.deliveries += 1;
+            let (receipt_handle, receive_count) = (state.deliveries.to_string(), count + 1);
+            let visible_at = now + self.visibility;
+            state.in_flight.insert(receipt_handle.clone(), InFlight { body: body.clone(), receive_count, visible_at });
+            messages.push(QueueMessage { body, receipt_handle, receive_count });
+        }
+        if !messages.is_empty() {
+            Received::Messages(messages)
+        } else if state.closed && state.in_flight.is_empty() {
+            Received::Closed
+        } else {
+            Received::Nothing
+        }
+    }
+
+    /// The moment the next hidden message comes back.
+    fn next_visible(&self) -> Option<Instant> {
+        self.state().in_flight.values().map(|held| held.visible_at).min()
+    }
+}
+
+impl Queue for std::sync::Arc<EmbeddedQueue> {
+    async fn receive(&self, messages_max: usize, wait: Duration) -> Result<Received, IngestError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let changed = self.changed.notified();
+            match self.take(messages_max, Instant::now()) {
+                Received::Nothing if Instant::now() < deadline => {}
+                received => {
+                    self.changed.notify_waiters();
+                    return Ok(received);
+                }
+            }
+            let until = self.next_visible().map_or(deadline, |visible| visible.min(deadline));
+            // Cancel-safe: both branches only wait, and the state is looked at anew after either.
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+    }
+
+    async fn extend(&self, receipt_handles: &[String], visibility: Duration) -> Result<(), IngestError> {
+        let visible_at = Instant::now() + visibility;
+        let mut state = self.state();
+        for receipt_handle in receipt_handles {
+            if let Some(held) = state.in_flight.get_mut(receipt_handle) {
+                held.visible_at = visible_at;
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, receipt_handles: &[String]) -> Result<(), IngestError> {
+        let mut state = self.state();
+        for receipt_handle in receipt_handles {
+            state.in_flight.remove(receipt_handle);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    async fn bodies(queue: &Arc<EmbeddedQueue>) -> Vec<(String, u32)> {
+        match queue.receive(10, Duration::from_secs(1)).await.unwrap() {
+            Received::Messages(messages) => {
+                messages.into_iter().map(|message| (message.body, message.receive_count)).collect()
+            }
+            Received::Nothing | Received::Closed => Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_not_deleted_comes_back() {
+        let queue = Arc::new(EmbeddedQueue::new(Duration::from_secs(30), 10));
+        assert!(queue.send("a".to_owned()).await);
+        assert_eq!(bodies(&queue).await, [("a".to_owned(), 1)]);
+        assert_eq!(bodies(&queue).await, []);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(bodies(&queue).await, [("a".to_owned(), 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closes_when_the_last_message_is_deleted() {
+        let queue = Arc::new(EmbeddedQueue::new(Duration::from_secs(30), 10));
+        queue.send("a".to_owned()).await;
+        queue.close();
+        let Received::Messages(messages) = queue.receive(10, Duration::ZERO).await.unwrap() else { panic!() };
+        assert!(matches!(queue.receive(10, Duration::ZERO).await.unwrap(), Received::Nothing));
+        queue.delete(&[messages[0].receipt_handle.clone()]).await.unwrap();
+        assert!(matches!(queue.receive(10, Duration::ZERO).await.unwrap(), Received::Closed));
+        assert!(!queue.send("b".to_owned()).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn extending_hides_longer() {
+        let queue = Arc::new(EmbeddedQueue::new(Duration::from_secs(30), 10));
+        queue.send("a".to_owned()).await;
+        let Received::Messages(messages) = queue.receive(10, Duration::ZERO).await.unwrap() else { panic!() };
+        queue.extend(&[messages[0].receipt_handle.clone()], Duration::from_secs(90)).await.unwrap();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(bodies(&queue).await, []);
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert_eq!(bodies(&queue).await, [("a".to_owned(), 2)]);
+    }
+}

@@ -1,0 +1,13 @@
+//! CloudTrail: records of every category become API Activity, Account Change and Authentication events.
+//!
+//! `parse` finds the fields of a record in its text, `classify` says what kind
+//! of event it is, `normalize` fills the row.
+
+pub mod record;
+pub mod parse;
+pub mod classify;
+pub mod normalize;
+
+pub use normalize::normalize;
+pub use parse::parse;
+pub use record::Records;

@@ -1,0 +1,528 @@
+//! Fills one row from one CloudTrail record: its OCSF event.
+//!
+//! Takes the spans that parsing left and the columns of the record's table.
+//! Promises: each value of the record is in a column that tells it back, or in
+//! `unmapped`; the event keeps the rules of OCSF 1.1.0, also where CloudTrail
+//! leaves a required attribute out (the `derived` values below never collide with
+//! values of the source, so that the record can still be rebuilt).
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::classify;
+use super::parse::read_plain_time;
+use super::record::{Field, RawRecord, Records};
+use crate::ingest::json::{self, Kind, Span};
+use crate::ingest::source::unmapped::Unmapped;
+use crate::lake::path::AccountId;
+use crate::ocsf::class::Class;
+use crate::ocsf::columns::Columns;
+use crate::ocsf::schema::{
+    self, CLOUD_TRAIL, FlagColumn, IntColumn, ListColumn, LongColumn, MapColumn, OCSF_VERSION, TextColumn,
+};
+
+const fn text(path: &str) -> TextColumn {
+    schema::text(CLOUD_TRAIL, path)
+}
+
+const TIME: LongColumn = schema::long(CLOUD_TRAIL, "time");
+const TIME_DT: LongColumn = schema::time(CLOUD_TRAIL, "time_dt");
+const LOG_NAME: TextColumn = text("metadata.log_name");
+const SEQUENCE: IntColumn = schema::int(CLOUD_TRAIL, "metadata.sequence");
+const FEATURE_NAME: TextColumn = text("metadata.product.feature.name");
+const REGION: TextColumn = text("cloud.region");
+const CLOUD_ACCOUNT: TextColumn = text("cloud.account.uid");
+const OPERATION: TextColumn = text("api.operation");
+const USER_NAME: TextColumn = text("actor.user.name");
+const SERVICE_NAME: TextColumn = text("api.service.name");
+const REQUEST_DATA: TextColumn = text("api.request.data");
+const REQUEST_UID: TextColumn = text("api.request.uid");
+const RESPONSE_DATA: TextColumn = text("api.response.data");
+const USER_UID: TextColumn = text("actor.user.uid");
+const CREDENTIAL_UID: TextColumn = text("actor.user.credential_uid");
+const SESSION_CREATED: LongColumn = schema::time(CLOUD_TRAIL, "actor.session.created_time_dt");
+const SESSION_IS_MFA: FlagColumn = schema::flag(CLOUD_TRAIL, "actor.session.is_mfa");
+const IDP_NAME: TextColumn = text("actor.idp.name");
+const SRC_IP: TextColumn = text("src_endpoint.ip");
+const SRC_DOMAIN: TextColumn = text("src_endpoint.domain");
+const SRC_SVC_NAME: TextColumn = text("src_endpoint.svc_name");
+const RESOURCES: ListColumn = schema::list(CLOUD_TRAIL, "resources[]");
+const RESOURCE_UID: TextColumn = text("resources[].uid");
+const RESOURCE_OWNER: TextColumn = text("resources[].owner.account.uid");
+const RESOURCE_TYPE: TextColumn = text("resources[].type");
+const AFFECTED_UID: TextColumn = text("user.uid");
+const AFFECTED_UID_ALT: TextColumn = text("user.uid_alt");
+const AFFECTED_NAME: TextColumn = text("user.name");
+const NEW_SESSION_UID: TextColumn = text("session.uid");
+const NEW_SESSION_UID_ALT: TextColumn = text("session.uid_alt");
+const NEW_SESSION_CREDENTIAL: TextColumn = text("session.credential_uid");
+const NEW_SESSION_ISSUER: TextColumn = text("session.issuer");
+const POLICY_UID: TextColumn = text("policy.uid");
+const SERVICE: TextColumn = text("service.name");
+const DST_SVC_NAME: TextColumn = text("dst_endpoint.svc_name");
+const IS_MFA: FlagColumn = schema::flag(CLOUD_TRAIL, "is_mfa");
+const ACTIVITY_ID: IntColumn = schema::int(CLOUD_TRAIL, "activity_id");
+const ACTIVITY_NAME: TextColumn = text("activity_name");
+const TYPE_UID: LongColumn = schema::long(CLOUD_TRAIL, "type_uid");
+const TYPE_NAME: TextColumn = text("type_name");
+const STATUS: TextColumn = text("status");
+const STATUS_ID: IntColumn = schema::int(CLOUD_TRAIL, "status_id");
+const OBSERVABLES: ListColumn = schema::list(CLOUD_TRAIL, "observables[]");
+const OBSERVABLE_NAME: TextColumn = text("observables[].name");
+const OBSERVABLE_VALUE: TextColumn = text("observables[].value");
+const OBSERVABLE_TYPE: TextColumn = text("observables[].type");
+const OBSERVABLE_TYPE_ID: IntColumn = schema::int(CLOUD_TRAIL, "observables[].type_id");
+const UNMAPPED: MapColumn = schema::map(CLOUD_TRAIL, "unmapped");
+
+/// What AWS calls the feature of a record older than `eventCategory`.
+pub const FEATURE_WITHOUT_CATEGORY: &str = "Management, Data, and Insights";
+
+/// Fields whose text goes into one column as it is.
+const PLAIN: [(Field, TextColumn); 14] = [
+    (Field::EventVersion, text("metadata.product.version")),
+    (Field::EventType, text("metadata.event_code")),
+    (Field::EventId, text("metadata.uid")),
+    (Field::ApiVersion, text("api.version")),
+    (Field::ErrorCode, text("api.response.error")),
+    (Field::ErrorMessage, text("api.response.message")),
+    (Field::VpcEndpointId, text("src_endpoint.uid")),
+    (Field::UserAgent, text("http_request.user_agent")),
+    (Field::UserType, text("actor.user.type")),
+    (Field::PrincipalId, text("actor.user.uid_alt")),
+    (Field::UserAccountId, text("actor.user.account.uid")),
+    (Field::InvokedBy, text("actor.invoked_by")),
+    (Field::SessionIssuerArn, text("actor.session.issuer")),
+    (Field::EventSource, SERVICE_NAME),
+];
+
+/// OCSF's longest string; a longer one has no column and goes into `unmapped`.
+const STRING_CHARS_MAX: usize = 65_535;
+
+/// Where the values of a record come from, beside the record itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The text its spans point into.
+    pub text: &'a str,
+    /// The object it lies in, as evidence names it.
+    pub object: &'a str,
+}
+
+/// Fills one row of the record's table.
+pub fn normalize(
+    record: &RawRecord,
+    records: &Records,
+    origin: Origin<'_>,
+    columns: &mut Columns,
+    scratch: &mut String,
+) {
+    let mut row = Row { record, records, text: origin.text, columns, scratch, class: record.table.class() };
+    row.columns.long(TIME, record.time);
+    row.columns.long(TIME_DT, record.time);
+    row.columns.text(LOG_NAME, origin.object);
+    row.columns.int(SEQUENCE, i32::try_from(record.index).unwrap_or(i32::MAX));
+    for (field, column) in PLAIN {
+        if let Some(value) = row.value(field) {
+            row.columns.text(column, &value);
+        }
+    }
+    row.when_and_where();
+    row.call();
+    row.actor();
+    row.src_endpoint();
+    row.activity_and_status();
+    match row.class {
+        Class::ApiActivity => row.resources(),
+        Class::AccountChange => row.account_change(),
+        Class::Authentication => row.authentication(),
+    }
+    row.extras();
+    row.columns.end_row();
+}
+
+/// Fills the columns that are the same in every row of a table.
+pub fn fill_constants(class: Class, columns: &mut Columns) {
+    const PROFILES: ListColumn = schema::list(CLOUD_TRAIL, "metadata.profiles[]");
+    const PROFILE: TextColumn = text("metadata.profiles[]");
+    const CLASS_NAME: TextColumn = text("class_name");
+    const CLASS_UID: IntColumn = schema::int(CLOUD_TRAIL, "class_uid");
+    const CATEGORY_NAME: TextColumn = text("category_name");
+    const CATEGORY_UID: IntColumn = schema::int(CLOUD_TRAIL, "category_uid");
+    const SEVERITY_ID: IntColumn = schema::int(CLOUD_TRAIL, "severity_id");
+    const CONSTANTS: [(TextColumn, &str); 5] = [
+        (text("metadata.product.name"), "CloudTrail"),
+        (text("metadata.product.vendor_name"), "AWS"),
+        (text("metadata.version"), OCSF_VERSION),
+        (text("cloud.provider"), "AWS"),
+        (text("severity"), "Informational"),
+    ];
+    for (column, value) in CONSTANTS {
+        columns.fill_text(column, value);
+    }
+    columns.fill_list(PROFILES, PROFILE, &["cloud", "datetime"]);
+    columns.fill_text(CLASS_NAME, class.name());
+    columns.fill_int(CLASS_UID, class.uid());
+    columns.fill_text(CATEGORY_NAME, class.category().1);
+    columns.fill_int(CATEGORY_UID, class.category().0);
+    columns.fill_int(SEVERITY_ID, 1);
+}
+
+struct Row<'a> {
+    record: &'a RawRecord,
+    records: &'a Records,
+    text: &'a str,
+    columns: &'a mut Columns,
+    scratch: &'a mut String,
+    class: Class,
+}
+
+impl<'a> Row<'a> {
+    /// Returns the text of a field. One that no column can hold goes into `unmapped` instead.
+    #[inline]
+    fn value(&mut self, field: Field) -> Option<Cow<'a, str>> {
+        let span = self.record.field(field)?;
+        let text = plain(self.text, span).filter(|text| text.len() <= STRING_CHARS_MAX);
+        if text.is_none() {
+            self.keep(field, span);
+        }
+        text
+    }
+
+    /// Keeps a field in `unmapped`, beside its column or instead of it.
+    fn keep(&mut self, field: Field, span: Span) {
+        Unmapped::new(self.columns, UNMAPPED, self.text, self.scratch).put(field.path(), None, span);
+    }
+
+    /// Returns the text of a field without touching `unmapped`, for what is derived from it.
+    fn peek(&self, field: Field) -> Option<Cow<'a, str>> {
+        self.record.field(field).and_then(|span| plain(self.text, span))
+    }
+
+    fn when_and_where(&mut self) {
+        if let Some(span) = self.record.field(Field::EventTime)
+            && read_plain_time(span.of(self.text).as_bytes()).is_none()
+        {
+            self.keep(Field::EventTime, span);
+        }
+        let category = self.value(Field::EventCategory);
+        let feature = match category.as_deref() {
+            Some(FEATURE_WITHOUT_CATEGORY) => {
+                self.keep_field(Field::EventCategory);
+                FEATURE_WITHOUT_CATEGORY
+            }
+            Some(category) => category,
+            None => FEATURE_WITHOUT_CATEGORY,
+        };
+        self.columns.text(FEATURE_NAME, feature);
+        match self.records.regions.get(self.record.region as usize) {
+            Some(region) if self.record.region > 0 => self.columns.text(REGION, region.as_str()),
+            _ => self.keep_field(Field::AwsRegion),
+        }
+        if self.record.account != AccountId::EXTERNAL {
+            self.columns.text(CLOUD_ACCOUNT, &self.record.account.to_string());
+        }
+    }
+
+    fn keep_field(&mut self, field: Field) {
+        if let Some(span) = self.record.field(field) {
+            self.keep(field, span);
+        }
+    }
+
+    fn call(&mut self) {
+        if let Some(name) = self.value(Field::EventName) {
+            let operation = classify::plain_name(&name);
+            self.columns.text(OPERATION, operation);
+            if operation.len() != name.len() {
+                self.keep_field(Field::EventName);
+            }
+        }
+        for (field, column) in [(Field::RequestParameters, REQUEST_DATA), (Field::ResponseElements, RESPONSE_DATA)] {
+            if let Some(span) = self.record.field(field) {
+                self.columns.text(column, span.json(self.text));
+            }
+        }
+        let event_id = self.peek(Field::EventId);
+        match self.value(Field::RequestId) {
+            Some(request_id) => {
+                self.columns.text(REQUEST_UID, &request_id);
+                if event_id == Some(request_id) {
+                    self.keep_field(Field::RequestId);
+                }
+            }
+            // OCSF wants an id for every request.
+            None => self.columns.text(REQUEST_UID, event_id.as_deref().unwrap_or("unknown")),
+        }
+        if self.record.field(Field::EventSource).is_none() {
+            // A service needs a name; the source of the record is the nearest to one.
+            self.columns.text(SERVICE_NAME, "unknown");
+        }
+    }
+
+    fn actor(&mut self) {
+        let arn = self.value(Field::UserArn);
+        if arn.as_deref().is_some_and(|arn| !arn.starts_with("arn:")) {
+            self.keep_field(Field::UserArn);
+        }
+        let uid = arn.or_else(|| self.derived_uid());
+        if let Some(uid) = uid {
+            self.columns.text(USER_UID, &uid);
+        }
+        if let Some(name) = self.value(Field::UserName) {
+            self.columns.text(USER_NAME, &name);
+            self.observable("actor.user.name", &name, ("User Name", 4));
+        }
+        let key = self.value(Field::AccessKeyId).or_else(|| self.extra("userIdentity.", "credentialId"));
+        if let Some(key) = key {
+            self.columns.text(CREDENTIAL_UID, &key);
+        }
+        self.session();
+        let federated = self
+            .extra("userIdentity.sessionContext.", "webIdFederationData")
+            .and_then(|data| found(&data, &["federatedProvider"]));
+        if let Some(provider) = federated.or_else(|| self.extra("userIdentity.", "identityProvider").map(Cow::into_owned)) {
+            self.columns.text(IDP_NAME, &provider);
+        }
+    }
+
+    /// What names the caller where there is no ARN: OCSF wants a user with an id, a name or an account.
+    /// It never starts with `arn:`, by which a rebuilt record knows that there was none.
+    fn derived_uid(&self) -> Option<Cow<'a, str>> {
+        if self.record.field(Field::UserAccountId).is_some() || self.record.field(Field::UserName).is_some() {
+            return None;
+        }
+        [Field::InvokedBy, Field::PrincipalId, Field::EventSource]
+            .into_iter()
+            .find_map(|field| self.peek(field))
+            .filter(|uid| !uid.starts_with("arn:"))
+            .or(Some(Cow::Borrowed("unknown")))
+    }
+
+    fn session(&mut self) {
+        if let Some(span) = self.record.field(Field::CreationDate) {
+            match read_plain_time(span.of(self.text).as_bytes()) {
+                Some(created) => self.columns.long(SESSION_CREATED, created),
+                None => self.keep(Field::CreationDate, span),
+            }
+        }
+        if let Some(span) = self.record.field(Field::MfaAuthenticated) {
+            match span.of(self.text) {
+                "true" => self.columns.flag(SESSION_IS_MFA, true),
+                "false" => self.columns.flag(SESSION_IS_MFA, false),
+                _ => self.keep(Field::MfaAuthenticated, span),
+            }
+        }
+    }
+
+    fn src_endpoint(&mut self) {
+        let source = self.value(Field::SourceIpAddress);
+        match source {
+            Some(source) if is_ip(&source) => {
+                self.columns.text(SRC_IP, &source);
+                self.observable("src_endpoint.ip", &source, ("IP Address", 2));
+            }
+            Some(source) => {
+                self.columns.text(SRC_DOMAIN, &source);
+                // OCSF 1.1 does not take a domain alone for an endpoint.
+                self.columns.text(SRC_SVC_NAME, &source);
+                self.observable("src_endpoint.domain", &source, ("Hostname", 1));
+            }
+            None => {
+                let service = self.peek(Field::EventSource);
+                self.columns.text(SRC_SVC_NAME, service.as_deref().unwrap_or("unknown"));
+            }
+        }
+    }
+
+    fn activity_and_status(&mut self) {
+        let name = self.peek(Field::EventName).unwrap_or_default();
+        let operation = classify::plain_name(&name);
+        let activity = classify::activity(self.class, operation);
+        self.columns.int(ACTIVITY_ID, activity);
+        self.columns.text(ACTIVITY_NAME, self.class.activity(activity).unwrap_or(operation));
+        self.columns.long(TYPE_UID, self.class.type_uid(activity));
+        self.columns.text(TYPE_NAME, self.class.type_name(activity));
+        let failed = if name == "ConsoleLogin" {
+            let answer = self.record.field(Field::ResponseElements).map(|span| span.json(self.text));
+            answer.and_then(|answer| found(answer, &["ConsoleLogin"])).as_deref() == Some("Failure")
+        } else {
+            self.record.field(Field::ErrorCode).is_some()
+        };
+        let (status, status_id) = if failed { ("Failure", 2) } else { ("Success", 1) };
+        self.columns.text(STATUS, status);
+        self.columns.int(STATUS_ID, status_id);
+    }
+
+    /// API Activity: the resources the call named.
+    fn resources(&mut self) {
+        let Some(array) = self.record.field(Field::Resources) else {
+            return;
+        };
+        let mut whole = array.json(self.text) != "[]";
+        let (text, mut first) = (self.text, true);
+        let mut scanner = json::Scanner::new(text.as_bytes(), array.start as usize + 1);
+        while let Ok(true) = scanner.element(&mut first) {
+            let Ok(item) = scanner.value() else { break };
+            whole &= self.resource(item);
+        }
+        if !whole {
+            self.keep(Field::Resources, array);
+        }
+    }
+
+    /// Adds a resource; false when the row alone could not tell it back.
+    fn resource(&mut self, item: Span) -> bool {
+        if item.kind != Kind::Object {
+            return false;
+        }
+        let (text, mut first, mut whole) = (self.text, true, true);
+        let (mut arn, mut owner, mut kind) = (None, None, None);
+        let mut scanner = json::Scanner::new(text.as_bytes(), item.start as usize + 1);
+        while let Ok(Some(key)) = scanner.member(&mut first) {
+            let Ok(value) = scanner.value() else { return false };
+            let slot = match key.of(text) {
+                "ARN" => &mut arn,
+                "accountId" => &mut owner,
+                "type" => &mut kind,
+                _ => {
+                    whole = false;
+                    continue;
+                }
+            };
+            whole &= value.kind == Kind::Plain && slot.is_none() && value.of(text).len() <= STRING_CHARS_MAX;
+            *slot = Some(value.of(text)).filter(|_| value.kind == Kind::Plain);
+        }
+        let Some(arn) = arn else { return false };
+        self.columns.item(RESOURCES);
+        self.columns.item_text(RESOURCES, RESOURCE_UID, arn);
+        for (column, value) in [(RESOURCE_OWNER, owner), (RESOURCE_TYPE, kind)] {
+            if let Some(value) = value {
+                self.columns.item_text(RESOURCES, column, value);
+            }
+        }
+        self.observable("resources[].uid", arn, ("Resource UID", 10));
+        whole
+    }
+
+    /// Account Change: which user, role or policy was changed.
+    fn account_change(&mut self) {
+        let request = self.data(Field::RequestParameters);
+        let response = self.data(Field::ResponseElements);
+        let in_response = |paths: &[&[&str]]| paths.iter().find_map(|path| found(response, path));
+        let uid = in_response(&[&["user", "arn"], &["role", "arn"]]);
+        let uid_alt = in_response(&[&["user", "userId"], &["role", "roleId"]]);
+        let name = found(request, &["userName"])
+            .or_else(|| found(request, &["roleName"]))
+            .or_else(|| in_response(&[&["user", "userName"], &["role", "roleName"], &["accessKey", "userName"]]));
+        self.affected_user((uid, uid_alt, name));
+        if let Some(policy) = found(request, &["policyArn"]) {
+            self.columns.text(POLICY_UID, &policy);
+        }
+        self.keep_field(Field::Resources);
+    }
+
+    /// Authentication: who signed in, or which role was assumed, and the session that came of it.
+    fn authentication(&mut self) {
+        let request = self.data(Field::RequestParameters);
+        let response = self.data(Field::ResponseElements);
+        let role = found(request, &["roleArn"]);
+        let name = found(request, &["roleSessionName"]).or_else(|| self.peek(Field::UserName).map(Cow::into_owned));
+        let uid = role.clone().or_else(|| self.peek(Field::UserArn).map(Cow::into_owned));
+        self.affected_user((uid, self.peek(Field::PrincipalId).map(Cow::into_owned), name));
+        let session = [
+            (NEW_SESSION_CREDENTIAL, found(response, &["credentials", "accessKeyId"])),
+            (NEW_SESSION_UID, found(response, &["assumedRoleUser", "arn"])),
+            (NEW_SESSION_UID_ALT, found(response, &["assumedRoleUser", "assumedRoleId"])),
+            (NEW_SESSION_ISSUER, role),
+        ];
+        for (column, value) in session {
+            if let Some(value) = value {
+                self.columns.text(column, &value);
+            }
+        }
+        let service = self.peek(Field::EventSource);
+        self.columns.text(SERVICE, service.as_deref().unwrap_or("unknown"));
+        let additional = self.extra("", "additionalEventData");
+        let additional = additional.as_deref().unwrap_or_default();
+        if let Some(target) = found(additional, &["LoginTo"]) {
+            self.columns.text(DST_SVC_NAME, &target);
+        }
+        match found(additional, &["MFAUsed"]).as_deref() {
+            Some("Yes") => self.columns.flag(IS_MFA, true),
+            Some("No") => self.columns.flag(IS_MFA, false),
+            _ => {}
+        }
+        self.keep_field(Field::Resources);
+    }
+
+    /// Fills `user`. OCSF wants an id or a name; where the call has neither, the caller acted on itself.
+    fn affected_user(&mut self, (uid, uid_alt, name): (Option<String>, Option<String>, Option<String>)) {
+        let nobody = uid.is_none() && name.is_none();
+        let own = |field: Field, row: &Self| row.peek(field).map(Cow::into_owned);
+        let name = if nobody { own(Field::UserName, self) } else { name };
+        let uid = if nobody { own(Field::UserArn, self).or_else(|| self.derived_uid().map(Cow::into_owned)) } else { uid };
+        let uid = if uid.is_none() && name.is_none() { own(Field::UserAccountId, self) } else { uid };
+        for (column, value) in [(AFFECTED_UID, uid), (AFFECTED_UID_ALT, uid_alt)] {
+            if let Some(value) = value {
+                self.columns.text(column, &value);
+            }
+        }
+        if let Some(name) = name {
+            self.columns.text(AFFECTED_NAME, &name);
+            self.observable("user.name", &name, ("User Name", 4));
+        }
+    }
+
+    /// Returns the JSON text of a field, or nothing.
+    fn data(&self, field: Field) -> &'a str {
+        self.record.field(field).map(|span| span.json(self.text)).unwrap_or_default()
+    }
+
+    /// Returns the text of a value without a column: of a string its text, of anything else its JSON.
+    fn extra(&self, prefix: &str, name: &str) -> Option<Cow<'a, str>> {
+        let text = self.text;
+        let extra = self.records.extras_of(self.record).iter().find(|extra| {
+            !extra.in_envelope && extra.prefix == prefix && extra.key.is_some_and(|key| key.of(text) == name)
+        })?;
+        if extra.value.kind.is_string() { plain(text, extra.value) } else { Some(Cow::Borrowed(extra.value.json(text))) }
+    }
+
+    fn observable(&mut self, name: &str, value: &str, (kind, kind_id): (&str, i32)) {
+        self.columns.item(OBSERVABLES);
+        self.columns.item_text(OBSERVABLES, OBSERVABLE_NAME, name);
+        self.columns.item_text(OBSERVABLES, OBSERVABLE_VALUE, value);
+        self.columns.item_text(OBSERVABLES, OBSERVABLE_TYPE, kind);
+        self.columns.item_int(OBSERVABLES, OBSERVABLE_TYPE_ID, kind_id);
+    }
+
+    fn extras(&mut self) {
+        let mut unmapped = Unmapped::new(self.columns, UNMAPPED, self.text, self.scratch);
+        for extra in self.records.extras_of(self.record) {
+            if extra.in_envelope {
+                unmapped.put(&format!("envelope.{}", extra.prefix), extra.key, extra.value);
+            } else {
+                unmapped.put(extra.prefix, extra.key, extra.value);
+            }
+        }
+    }
+}
+
+/// Returns the text of a string; `None` when no UTF-8 can say it.
+#[inline]
+fn plain(text: &str, span: Span) -> Option<Cow<'_, str>> {
+    match span.kind {
+        Kind::Plain => Some(Cow::Borrowed(span.of(text))),
+        _ => json::unescape(span.of(text)).map(Cow::Owned),
+    }
+}
+
+/// Finds a string inside JSON text.
+fn found(text: &str, path: &[&str]) -> Option<String> {
+    let (span, text) = json::find(text, path)?;
+    let value = span.kind.is_string().then(|| plain(text, span)).flatten()?;
+    (value.len() <= STRING_CHARS_MAX).then(|| value.into_owned())
+}
+
+/// Says whether OCSF takes a text for an address.
+fn is_ip(text: &str) -> bool {
+    text.len() <= 40 && text.as_bytes().first().is_some_and(u8::is_ascii_hexdigit) | text.starts_with(':') && text.parse::<IpAddr>().is_ok()
+}

@@ -1,0 +1,163 @@
+//! Tells an object's log source, account and Region from its key.
+//!
+//! Takes a key as Control Tower, organisation trails and plain trails write it
+//! and finds the `AWSLogs` segment anywhere in it. Promises nothing about the
+//! content: the key routes, the record decides its partition.
+
+use super::LogSource;
+use crate::lake::path::{AccountId, OWN_PREFIXES, Region};
+
+/// What a key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyVerdict {
+    /// A log of this source.
+    Log(KeyFacts),
+    /// Nothing to read.
+    Skip(SkipReason),
+    /// The key is silent: look at the content.
+    Silent,
+}
+
+/// What the key of a log says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// The source.
+    pub source: LogSource,
+    /// The account in the key.
+    pub account: Option<AccountId>,
+    /// The Region in the key.
+    pub region: Option<Region>,
+}
+
+/// Why an object is left alone. Each is counted under its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// CloudTrail's signed digest: evidence about logs, not a log.
+    Digest,
+    /// A probe with which a service checks that it can write.
+    WriteCheck,
+    /// A key that ends in a slash, made by a console to show a folder.
+    FolderMarker,
+    /// A file of a lake.
+    OwnOutput,
+    /// A log whose source is not built yet.
+    NotBuilt(&'static str),
+    /// Neither key nor content is that of a log we know.
+    Unknown,
+    /// Nothing is in it.
+    Empty,
+    /// It was announced or listed, and is gone.
+    Gone,
+    /// It cannot be fetched now.
+    Unreachable,
+}
+
+impl SkipReason {
+    /// Returns the words of a report.
+    pub fn text(self) -> String {
+        match self {
+            Self::Digest => "CloudTrail digest".to_owned(),
+            Self::WriteCheck => "write check".to_owned(),
+            Self::FolderMarker => "folder marker".to_owned(),
+            Self::OwnOutput => "file of a lake".to_owned(),
+            Self::NotBuilt(source) => format!("{source}: source not built yet"),
+            Self::Unknown => "no log we know".to_owned(),
+            Self::Empty => "empty object".to_owned(),
+            Self::Gone => "gone before it was read".to_owned(),
+            Self::Unreachable => "could not be fetched".to_owned(),
+        }
+    }
+}
+
+/// Reads a key.
+pub fn read_key(key: &str) -> KeyVerdict {
+    if key.ends_with('/') {
+        return KeyVerdict::Skip(SkipReason::FolderMarker);
+    }
+    if is_lake_file(key) {
+        return KeyVerdict::Skip(SkipReason::OwnOutput);
+    }
+    if key.ends_with("ConfigWritabilityCheckFile") {
+        return KeyVerdict::Skip(SkipReason::WriteCheck);
+    }
+    let segments: Vec<&str> = key.split('/').collect();
+    let Some(found) = segments.iter().position(|segment| *segment == "AWSLogs") else {
+        return KeyVerdict::Silent;
+    };
+    let mut rest = segments.into_iter().skip(found + 1).peekable();
+    // An organisation trail puts the organisation's id between; Hive-compatible keys name their segments.
+    rest.next_if(|segment| segment.starts_with("o-"));
+    let account = rest.next().map(|segment| segment.trim_start_matches("aws-account-id="));
+    let account = account.and_then(AccountId::read);
+    let service = rest.next().map(|segment| segment.trim_start_matches("aws-service=")).unwrap_or_default();
+    let region = rest.next().map(|segment| segment.trim_start_matches("aws-region=")).and_then(Region::read);
+    match service {
+        "CloudTrail" | "CloudTrail-Insight" | "CloudTrail-NetworkActivity" | "CloudTrail-Aggregated" => {
+            KeyVerdict::Log(KeyFacts { source: LogSource::CloudTrail, account, region })
+        }
+        "CloudTrail-Digest" => KeyVerdict::Skip(SkipReason::Digest),
+        "vpcflowlogs" => KeyVerdict::Skip(SkipReason::NotBuilt("vpc_flow")),
+        "GuardDuty" => KeyVerdict::Skip(SkipReason::NotBuilt("guardduty")),
+        "Config" => KeyVerdict::Skip(SkipReason::NotBuilt("config")),
+        "WAFLogs" => KeyVerdict::Skip(SkipReason::NotBuilt("waf")),
+        "elasticloadbalancing" => KeyVerdict::Skip(SkipReason::NotBuilt("elb")),
+        "vpcdnsquerylogs" => KeyVerdict::Skip(SkipReason::NotBuilt("route53")),
+        _ => KeyVerdict::Silent,
+    }
+}
+
+/// Says whether a key is that of a file of some lake, wherever that lies.
+fn is_lake_file(key: &str) -> bool {
+    let below = |prefix: &str| key.starts_with(prefix) || key.contains(&format!("/{prefix}"));
+    let ours = (key.ends_with(".parquet") && key.contains("/eventDay=")) || key.ends_with(".jsonl");
+    ours && OWN_PREFIXES.into_iter().any(below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(key: &str, expected: &str) {
+        let verdict = match read_key(key) {
+            KeyVerdict::Log(facts) => format!(
+                "{} {} {}",
+                facts.source.name(),
+                facts.account.map_or_else(|| "-".to_owned(), |account| account.to_string()),
+                facts.region.map_or_else(|| "-".to_owned(), |region| region.to_string()),
+            ),
+            KeyVerdict::Skip(reason) => reason.text(),
+            KeyVerdict::Silent => "silent".to_owned(),
+        };
+        assert_eq!(verdict, expected, "{key}");
+    }
+
+    #[test]
+    fn finds_the_source_wherever_the_tree_hangs() {
+        let file = "111122223333_CloudTrail_eu-west-1_20260101T0000Z_abcdefghijklmnop.json.gz";
+        let day = "eu-west-1/2026/01/01";
+        let found = "cloudtrail 111122223333 eu-west-1";
+        check(&format!("AWSLogs/111122223333/CloudTrail/{day}/{file}"), found);
+        check(&format!("a/b/AWSLogs/111122223333/CloudTrail/{day}/{file}"), found);
+        check(&format!("AWSLogs/o-exampleorg1/111122223333/CloudTrail/{day}/{file}"), found);
+        check(&format!("o-exampleorg1/AWSLogs/o-exampleorg1/111122223333/CloudTrail/{day}/{file}"), found);
+        check(&format!("AWSLogs/111122223333/CloudTrail-Insight/{day}/{file}"), found);
+        check(&format!("AWSLogs/111122223333/CloudTrail-NetworkActivity/{day}/{file}"), found);
+        check(&format!("AWSLogs/111122223333/CloudTrail-Aggregated/{day}/{file}"), found);
+    }
+
+    #[test]
+    fn leaves_alone_what_is_no_log() {
+        check("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/01/x.json.gz", "CloudTrail digest");
+        check("AWSLogs/111122223333/Config/ConfigWritabilityCheckFile", "write check");
+        check("AWSLogs/111122223333/CloudTrail/", "folder marker");
+        check("hot/ct-api-activity/eventDay=20260101/x.parquet", "file of a lake");
+        check("AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/01/x.log.gz", "vpc_flow: source not built yet");
+        check(
+            "AWSLogs/aws-account-id=111122223333/aws-service=vpcflowlogs/aws-region=eu-west-1/year=2026/x.parquet",
+            "vpc_flow: source not built yet",
+        );
+        check("var/lake/ext/ct-api-activity/region=x/accountId=1/eventDay=20260101/x.parquet", "file of a lake");
+        check("somewhere/else.json", "silent");
+        check("ext/AWSLogs/notes.txt", "silent");
+    }
+}
