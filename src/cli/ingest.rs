@@ -16,6 +16,11 @@ pub async fn quick(args: &[String]) -> anyhow::Result<()> {
     let lake = Lake::open(Place::read(&args[2])?)?;
     let Place::Folder(path) = &lake.place else { anyhow::bail!("x") };
     let catalog = Catalog::open(&path.join("catalog.sqlite")).await?;
+    if args[1] == "settle" {
+        let summary = crate::lake::settle::settle(&catalog, &lake, crate::lake::settle::SettleLimits::default(), jiff::Timestamp::now, |_, _, _| {}).await?;
+        println!("{summary:#?}");
+        return Ok(());
+    }
     let queue = Arc::new(EmbeddedQueue::new(Duration::from_secs(30), 1000));
     let archive = Arc::new(Archive::default());
     let progress = Arc::new(crate::ingest::progress::Progress::default());

@@ -251,7 +251,10 @@ impl Catalog {
     /// # Errors
     /// The database failed.
     pub async fn knows_file(&self, key: &str) -> Result<bool, CatalogError> {
-        let row = sqlx::query("select count(*) from files where file_key = $1")
+        let row = sqlx::query(
+            "select (select count(*) from files where file_key = $1)
+             + (select count(*) from quarantine where entry_file = $1)",
+        )
             .bind(key)
             .fetch_one(&self.pool)
             .await

@@ -1,1 +1,271 @@
-//! Settles.
+//! Brings hot files into the Security Lake layout.
+//!
+//! Takes the visible files of one table and day, merges them by account, Region
+//! and time, leaves out rows whose event id was there already, and shows the new
+//! files and hides the old ones in one transaction. Promises:
+//! - a query sees each row once, before, during and after;
+//! - a name under `ext/` is in the catalog before the file is in the store, so that
+//!   a crash leaves nothing that Athena would count twice once the next run has swept;
+//! - two runs at once do the work twice and commit it once;
+//! - memory is bounded by [`SettleLimits`].
+//!
+//! A past day's partition ends as one file (several when it is large); today's gets
+//! one more with every run, and they are merged when the day is over.
+
+mod merge;
+mod plan;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutPayload};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::catalog::{BatchId, Catalog, CatalogError, FileFilter, LakeFile, Settling};
+use super::path::EventDay;
+use super::store::Lake;
+use super::table::Table;
+use merge::{Input, Merged};
+use plan::{Job, Round};
+
+/// Bounds of settling.
+#[derive(Debug, Clone, Copy)]
+pub struct SettleLimits {
+    /// Files merged at once; more take another round.
+    pub inputs_max: usize,
+    /// Their bytes, which are held in memory.
+    pub input_bytes_max: u64,
+    /// A settled file is cut at this size: its encoder holds it in memory.
+    pub file_bytes_max: usize,
+    /// Merges that run at the same time.
+    pub jobs: usize,
+    /// How long a hidden hot file stays for queries that still read it.
+    pub hot_grace: Duration,
+    /// How old a file nobody knows, or a planned one, must be to be swept: longer than any batch lives.
+    pub orphan_age: Duration,
+}
+
+impl Default for SettleLimits {
+    fn default() -> Self {
+        Self {
+            inputs_max: 64,
+            input_bytes_max: 128 << 20,
+            file_bytes_max: 64 << 20,
+            jobs: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            hot_grace: Duration::from_secs(600),
+            orphan_age: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// What a run of settling did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SettleSummary {
+    /// Files that were merged.
+    pub files_in: u64,
+    /// Files that came of it.
+    pub files_out: u64,
+    /// Rows read.
+    pub rows_in: u64,
+    /// Rows written.
+    pub rows_out: u64,
+    /// Rows left out, since their event id was there already.
+    pub duplicates: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+    /// Files deleted from the store: replaced, or left behind by a crash.
+    pub swept: u64,
+}
+
+/// Why settling stopped. What was committed before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The catalog failed.
+    #[error("settle: catalog")]
+    Catalog(#[from] CatalogError),
+    /// A file cannot be read from or written to the lake.
+    #[error("settle: {what} {key}")]
+    Store {
+        /// Reading, writing or deleting.
+        what: &'static str,
+        /// The file.
+        key: String,
+        /// Why.
+        #[source]
+        source: object_store::Error,
+    },
+    /// A file of the lake is broken, or cannot be encoded.
+    #[error("settle: merge files of {table} on {day}")]
+    Parquet {
+        /// The table.
+        table: Table,
+        /// The day.
+        day: EventDay,
+        /// Why.
+        #[source]
+        source: parquet::errors::ParquetError,
+    },
+    /// A part of the work ended without an answer.
+    #[error("settle: a merge ended without an answer")]
+    Lost,
+}
+
+/// Settles everything that is due: all hot files, and partitions of past days that have several files.
+/// `told` is called after each table and day.
+///
+/// # Errors
+/// The first failure; what was settled before stays settled.
+pub async fn settle(
+    catalog: &Catalog,
+    lake: &Lake,
+    limits: SettleLimits,
+    clock: fn() -> Timestamp,
+    mut told: impl FnMut(Table, EventDay, SettleSummary),
+) -> Result<SettleSummary, SettleError> {
+    let mut summary = SettleSummary { swept: sweep::sweep(catalog, lake, limits, clock()).await?, ..SettleSummary::default() };
+    let today = EventDay::of(clock().as_millisecond());
+    // Each round takes what fits; a round that finds nothing ends it. Every round leaves fewer files.
+    loop {
+        let visible = catalog.visible_files(&FileFilter::default()).await?;
+        let rounds = plan::rounds(visible, today, limits);
+        if rounds.is_empty() {
+            break;
+        }
+        for round in rounds {
+            let (table, day) = (round.table, round.day);
+            let done = settle_round(catalog, lake, round, limits, clock).await?;
+            summary.add(done);
+            told(table, day, done);
+        }
+    }
+    summary.swept += sweep::sweep(catalog, lake, limits, clock()).await?;
+    Ok(summary)
+}
+
+impl SettleSummary {
+    fn add(&mut self, other: Self) {
+        self.files_in += other.files_in;
+        self.files_out += other.files_out;
+        self.rows_in += other.rows_in;
+        self.rows_out += other.rows_out;
+        self.duplicates += other.duplicates;
+        self.bytes_out += other.bytes_out;
+        self.swept += other.swept;
+    }
+}
+
+/// Merges the files of one round and commits the result.
+async fn settle_round(
+    catalog: &Catalog,
+    lake: &Lake,
+    round: Round,
+    limits: SettleLimits,
+    clock: fn() -> Timestamp,
+) -> Result<SettleSummary, SettleError> {
+    let batch = BatchId(uuid::Uuid::now_v7().simple().to_string());
+    let inputs = Arc::new(read_inputs(catalog, lake, &round).await?);
+    let jobs = plan::jobs(&inputs, limits);
+    let mut settling = Settling {
+        batch: batch.clone(),
+        table: round.table,
+        day: round.day,
+        written: Vec::new(),
+        replaced: round.files.iter().map(|file| file.key.clone()).collect(),
+        rows_in: 0,
+        rows_out: 0,
+        duplicates: 0,
+    };
+    let (sender, mut receiver) = mpsc::channel(4);
+    let mut merging = JoinSet::new();
+    for (number, job) in jobs.into_iter().enumerate() {
+        let name = format!("{batch}-{number}");
+        start(&mut merging, Work { inputs: Arc::clone(&inputs), job, name, round: (round.table, round.day), limits }, sender.clone());
+    }
+    drop((sender, inputs));
+    let mut files = Vec::new();
+    while receiver.recv_many(&mut files, 64).await > 0 {
+        let fresh = files.drain(..).collect::<Vec<Merged>>();
+        put_planned(catalog, lake, &batch, &fresh, clock()).await?;
+        settling.written.extend(fresh.into_iter().map(|merged| merged.file));
+    }
+    while let Some(ended) = merging.join_next().await {
+        let counts = ended.map_err(|_panic| SettleError::Lost)??;
+        settling.rows_in += counts.rows_in;
+        settling.rows_out += counts.rows_out;
+        settling.duplicates += counts.duplicates;
+    }
+    catalog.commit_settling(&settling, clock()).await?;
+    Ok(SettleSummary {
+        files_in: settling.replaced.len() as u64,
+        files_out: settling.written.len() as u64,
+        rows_in: settling.rows_in,
+        rows_out: settling.rows_out,
+        duplicates: settling.duplicates,
+        bytes_out: settling.written.iter().map(|file| file.bytes).sum(),
+        swept: 0,
+    })
+}
+
+/// One job, ready for a thread.
+struct Work {
+    inputs: Arc<Vec<Input>>,
+    job: Job,
+    name: String,
+    round: (Table, EventDay),
+    limits: SettleLimits,
+}
+
+fn start(
+    merging: &mut JoinSet<Result<merge::Counts, SettleError>>,
+    work: Work,
+    sender: mpsc::Sender<Merged>,
+) {
+    merging.spawn_blocking(move || {
+        let Work { inputs, job, name, round: (table, day), limits } = work;
+        let merge = merge::Merge { table, day, inputs: &inputs, name: &name, file_bytes_max: limits.file_bytes_max };
+        // Nobody receives when the round was given up: the rest of the merge is for nothing.
+        let merged = merge.run(&job.partitions, |file| sender.blocking_send(file).is_ok());
+        merged.map_err(|source| SettleError::Parquet { table, day, source })
+    });
+}
+
+async fn read_inputs(catalog: &Catalog, lake: &Lake, round: &Round) -> Result<Vec<Input>, SettleError> {
+    futures::stream::iter(&round.files)
+        .map(|file| read_input(catalog, lake, file))
+        .buffered(8)
+        .try_collect()
+        .await
+}
+
+async fn read_input(catalog: &Catalog, lake: &Lake, file: &LakeFile) -> Result<Input, SettleError> {
+    let slices = if file.slices.is_empty() { catalog.slices(&file.key).await? } else { file.slices.clone() };
+    let wrong = |source| SettleError::Store { what: "read", key: file.key.clone(), source };
+    let object = lake.store.get(&Path::from(file.key.as_str())).await.map_err(wrong)?;
+    let bytes = object.bytes().await.map_err(wrong)?;
+    Ok(Input { bytes, slices: plan::in_order(slices) })
+}
+
+/// Records the names of files, then writes them.
+async fn put_planned(
+    catalog: &Catalog,
+    lake: &Lake,
+    batch: &BatchId,
+    merged: &[Merged],
+    now: Timestamp,
+) -> Result<(), SettleError> {
+    let files: Vec<LakeFile> = merged.iter().map(|merged| merged.file.clone()).collect();
+    catalog.plan_files(batch, &files, now).await?;
+    futures::stream::iter(merged)
+        .map(|Merged { file, bytes }| async move {
+            let put = lake.put(&file.key, PutPayload::from(bytes.clone())).await;
+            put.map_err(|source| SettleError::Store { what: "write", key: file.key.clone(), source })
+        })
+        .buffer_unordered(4)
+        .try_collect()
+        .await
+}

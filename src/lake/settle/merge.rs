@@ -1,0 +1,349 @@
+//! Merges sorted files into partitions.
+//!
+//! Takes files whose rows are ordered by account, Region and time and gives one
+//! file a partition (more when it is large), ordered by time, each event id once.
+//! Rows are gathered in runs straight from the decoded batches, so a value is
+//! copied once between decoding and encoding.
+
+use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::cmp::Reverse;
+
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::compute::interleave_record_batch;
+use arrow::datatypes::Int64Type;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::errors::ParquetError;
+
+use crate::lake::catalog::{FileKind, LakeFile, Slice};
+use crate::lake::parquet::{Encoder, FilePurpose};
+use crate::lake::path::{AccountId, EventDay, Partition, Region, settled_key};
+use crate::lake::table::Table;
+
+/// Rows decoded at once from a file, and rows given to the encoder at once.
+const BATCH_ROWS: usize = 4096;
+
+/// A file to merge.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// The whole file.
+    pub(super) bytes: Bytes,
+    /// Its accounts and Regions in the order of its rows.
+    pub(super) slices: Vec<Slice>,
+}
+
+/// A settled file, not yet in the store.
+#[derive(Debug)]
+pub(super) struct Merged {
+    pub(super) file: LakeFile,
+    pub(super) bytes: Bytes,
+}
+
+/// Rows of a merge.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Counts {
+    pub(super) rows_in: u64,
+    pub(super) rows_out: u64,
+    pub(super) duplicates: u64,
+}
+
+/// A merge of some partitions of one table and day.
+pub(super) struct Merge<'a> {
+    pub(super) table: Table,
+    pub(super) day: EventDay,
+    pub(super) inputs: &'a [Input],
+    pub(super) name: &'a str,
+    pub(super) file_bytes_max: usize,
+}
+
+impl Merge<'_> {
+    /// Merges partitions, which follow each other in the order of rows, and gives each file to `sink` until
+    /// that says false.
+    pub(super) fn run(
+        &self,
+        partitions: &[(AccountId, Region)],
+        mut sink: impl FnMut(Merged) -> bool,
+    ) -> Result<Counts, ParquetError> {
+        let mut cursors = Vec::new();
+        for input in self.inputs {
+            cursors.extend(Cursor::open(input, partitions)?);
+        }
+        let mut counts = Counts::default();
+        for (account, region) in partitions {
+            let partition =
+                Partition { table: self.table, day: self.day, account: *account, region: region.clone() };
+            let mut output = Output::new(partition, self.name, self.file_bytes_max);
+            self.partition(&mut cursors, &mut output, &mut counts)?;
+            output.cut()?;
+            for merged in output.files {
+                if !sink(merged) {
+                    return Ok(counts);
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    fn partition(
+        &self,
+        cursors: &mut [Cursor],
+        output: &mut Output,
+        counts: &mut Counts,
+    ) -> Result<(), ParquetError> {
+        let mut gather = Gather::default();
+        let mut heap = BinaryHeap::new();
+        for (number, cursor) in cursors.iter_mut().enumerate() {
+            counts.rows_in += cursor.enter(&output.partition);
+            if let Some(time) = cursor.time()? {
+                heap.push(Reverse((time, number)));
+            }
+        }
+        while let Some(Reverse((_, number))) = heap.pop() {
+            let next = heap.peek().map_or(i64::MAX, |Reverse((time, _))| *time);
+            let Some(cursor) = cursors.get_mut(number) else { continue };
+            // A run: all rows of this file up to the next row of any other.
+            while let Some(time) = cursor.time()? {
+                if time > next {
+                    heap.push(Reverse((time, number)));
+                    break;
+                }
+                if gather.is_duplicate(time, cursor.uid()) {
+                    counts.duplicates += 1;
+                } else {
+                    gather.add(cursor);
+                    counts.rows_out += 1;
+                }
+                cursor.advance();
+                if gather.rows.len() >= BATCH_ROWS {
+                    gather.write(output)?;
+                }
+            }
+        }
+        gather.write(output)
+    }
+}
+
+/// A place in one file.
+struct Cursor {
+    reader: ParquetRecordBatchReader,
+    slices: VecDeque<Slice>,
+    /// Rows left of the partition it is in.
+    left: u64,
+    decoded: Option<Decoded>,
+    at: usize,
+    /// Where in [`Gather::batches`] its present batch is, and since which write.
+    gathered: Option<(u64, usize)>,
+}
+
+/// A decoded batch with the columns that order it.
+#[derive(Clone)]
+struct Decoded {
+    batch: RecordBatch,
+    times: Int64Array,
+    uids: StringArray,
+}
+
+impl Cursor {
+    /// Opens the rows of some partitions; `None` when the file has none of them.
+    fn open(input: &Input, partitions: &[(AccountId, Region)]) -> Result<Option<Self>, ParquetError> {
+        let (Some(first), Some(last)) = (partitions.first(), partitions.last()) else { return Ok(None) };
+        let (mut before, mut rows, mut slices) = (0, 0, VecDeque::new());
+        for slice in &input.slices {
+            let key = (slice.account, slice.region.clone());
+            if key < *first {
+                before += slice.rows;
+            } else if key <= *last {
+                rows += slice.rows;
+                slices.push_back(slice.clone());
+            }
+        }
+        if rows == 0 {
+            return Ok(None);
+        }
+        let options = ArrowReaderOptions::new().with_page_index_policy(parquet::file::metadata::PageIndexPolicy::Optional);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.bytes.clone(), options)?;
+        let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let narrow = |rows: u64| usize::try_from(rows).unwrap_or(total).min(total);
+        let wanted = narrow(before)..narrow(before + rows);
+        let selection = RowSelection::from_consecutive_ranges(std::iter::once(wanted), total);
+        let reader = builder.with_row_selection(selection).with_batch_size(BATCH_ROWS).build()?;
+        Ok(Some(Self { reader, slices, left: 0, decoded: None, at: 0, gathered: None }))
+    }
+
+    /// Goes to a partition and returns how many rows it has here.
+    fn enter(&mut self, partition: &Partition) -> u64 {
+        self.gathered = None;
+        let here = self.slices.pop_front_if(|slice| {
+            slice.account == partition.account && slice.region == partition.region
+        });
+        self.left = here.map_or(0, |slice| slice.rows);
+        self.left
+    }
+
+    /// Returns the time of the present row, decoding more when needed; `None` at the end of the partition.
+    fn time(&mut self) -> Result<Option<i64>, ParquetError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        loop {
+            if let Some(decoded) = &self.decoded
+                && self.at < decoded.times.len()
+            {
+                return Ok(Some(decoded.times.value(self.at)));
+            }
+            let batch = self.reader.next().ok_or_else(|| ParquetError::EOF("fewer rows than the catalog says".to_owned()))??;
+            self.decoded = Some(Decoded::new(batch)?);
+            (self.at, self.gathered) = (0, None);
+        }
+    }
+
+    fn uid(&self) -> Option<&str> {
+        let decoded = self.decoded.as_ref()?;
+        decoded.uids.is_valid(self.at).then(|| decoded.uids.value(self.at))
+    }
+
+    fn advance(&mut self) {
+        self.at += 1;
+        self.left -= 1;
+    }
+}
+
+impl Decoded {
+    fn new(batch: RecordBatch) -> Result<Self, ParquetError> {
+        let missing = |what: &str| ParquetError::General(format!("a file of the lake without {what}"));
+        let times = batch.column_by_name("time").and_then(|times| times.as_primitive_opt::<Int64Type>());
+        let times = times.ok_or_else(|| missing("time"))?.clone();
+        let metadata = batch.column_by_name("metadata").and_then(|metadata| metadata.as_struct_opt());
+        let uids = metadata.and_then(|metadata| metadata.column_by_name("uid")).and_then(|uid| uid.as_string_opt::<i32>());
+        let uids = uids.ok_or_else(|| missing("metadata.uid"))?.clone();
+        Ok(Self { batch, times, uids })
+    }
+}
+
+/// Rows chosen for the output, as places in decoded batches.
+#[derive(Default)]
+struct Gather {
+    batches: Vec<Decoded>,
+    rows: Vec<(usize, usize)>,
+    /// How often rows were written: batches gathered before are let go of then.
+    writes: u64,
+    /// The event ids at the present time: events of one id have one time.
+    seen: HashSet<String>,
+    seen_at: i64,
+}
+
+impl Gather {
+    fn is_duplicate(&mut self, time: i64, uid: Option<&str>) -> bool {
+        if time != self.seen_at {
+            self.seen.clear();
+            self.seen_at = time;
+        }
+        let Some(uid) = uid else { return false };
+        if self.seen.contains(uid) {
+            return true;
+        }
+        self.seen.insert(uid.to_owned());
+        false
+    }
+
+    fn add(&mut self, cursor: &mut Cursor) {
+        let Some(decoded) = &cursor.decoded else { return };
+        let batch = match cursor.gathered {
+            Some((writes, batch)) if writes == self.writes => batch,
+            _ => {
+                self.batches.push(decoded.clone());
+                cursor.gathered = Some((self.writes, self.batches.len() - 1));
+                self.batches.len() - 1
+            }
+        };
+        self.rows.push((batch, cursor.at));
+    }
+
+    /// Gives the gathered rows to the encoder and lets go of their batches.
+    fn write(&mut self, output: &mut Output) -> Result<(), ParquetError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let first = self.rows.first().copied().unwrap_or_default();
+        let is_run = self.rows.iter().enumerate().all(|(number, row)| *row == (first.0, first.1 + number));
+        let rows = match self.batches.get(first.0) {
+            Some(only) if is_run => only.batch.slice(first.1, self.rows.len()),
+            _ => {
+                let batches: Vec<&RecordBatch> = self.batches.iter().map(|decoded| &decoded.batch).collect();
+                interleave_record_batch(&batches, &self.rows)?
+            }
+        };
+        let (from, to) = (self.time(self.rows.first()), self.time(self.rows.last()));
+        self.rows.clear();
+        self.batches.clear();
+        self.writes += 1;
+        output.write(&rows, (from, to))
+    }
+
+    fn time(&self, row: Option<&(usize, usize)>) -> i64 {
+        let (batch, at) = row.copied().unwrap_or_default();
+        self.batches.get(batch).map_or(0, |decoded| decoded.times.value(at))
+    }
+}
+
+/// The files of one partition.
+struct Output {
+    partition: Partition,
+    name: String,
+    file_bytes_max: usize,
+    open: Option<Open>,
+    files: Vec<Merged>,
+}
+
+/// The file being encoded.
+struct Open {
+    encoder: Encoder,
+    rows: u64,
+    time_min: i64,
+    time_max: i64,
+}
+
+impl Output {
+    fn new(partition: Partition, name: &str, file_bytes_max: usize) -> Self {
+        Self { partition, name: name.to_owned(), file_bytes_max, open: None, files: Vec::new() }
+    }
+
+    fn write(&mut self, rows: &RecordBatch, (from, to): (i64, i64)) -> Result<(), ParquetError> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => self.open.insert(Open {
+                encoder: Encoder::new(self.partition.table, FilePurpose::Settled)?,
+                rows: 0,
+                time_min: from,
+                time_max: to,
+            }),
+        };
+        open.encoder.write(rows)?;
+        open.rows += rows.num_rows() as u64;
+        open.time_max = to;
+        if open.encoder.held_bytes() >= self.file_bytes_max { self.cut() } else { Ok(()) }
+    }
+
+    /// Ends the present file.
+    fn cut(&mut self) -> Result<(), ParquetError> {
+        let Some(Open { encoder, rows, time_min, time_max }) = self.open.take() else { return Ok(()) };
+        let bytes = encoder.finish()?;
+        let name = format!("{}-{:04}", self.name, self.files.len());
+        let Partition { table, day, account, region } = &self.partition;
+        let file = LakeFile {
+            key: settled_key(&self.partition, &name),
+            table: *table,
+            kind: FileKind::Settled,
+            day: *day,
+            slices: vec![Slice { account: *account, region: region.clone(), rows }],
+            rows,
+            bytes: bytes.len() as u64,
+            time_min,
+            time_max,
+        };
+        self.files.push(Merged { file, bytes });
+        Ok(())
+    }
+}
