@@ -7,4 +7,5 @@
 pub mod ocsf;
 pub mod lake;
 pub mod ingest;
+pub mod config;
 pub mod cli;

@@ -1,37 +1,206 @@
-//! `ashiato ingest`.
+//! `ashiato ingest`: reads an archive once, on the path the worker will use.
 
+use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
+use super::{Ending, Session, now, table};
 use crate::ingest::fetch::Archive;
 use crate::ingest::list::Lister;
-use crate::ingest::{EmbeddedQueue, IngestLimits, Trail};
+use crate::ingest::progress::{Progress, Snapshot};
+use crate::ingest::{EmbeddedQueue, IngestError, IngestLimits, Trail};
 use crate::lake::store::Place;
-use crate::lake::{Catalog, Lake};
 
-/// Quick.
-pub async fn quick(args: &[String]) -> anyhow::Result<()> {
-    let lake = Lake::open(Place::read(&args[2])?)?;
-    let Place::Folder(path) = &lake.place else { anyhow::bail!("x") };
-    let catalog = Catalog::open(&path.join("catalog.sqlite")).await?;
-    if args[1] == "settle" {
-        let summary = crate::lake::settle::settle(&catalog, &lake, crate::lake::settle::SettleLimits::default(), jiff::Timestamp::now, |_, _, _| {}).await?;
-        println!("{summary:#?}");
-        return Ok(());
-    }
-    let queue = Arc::new(EmbeddedQueue::new(Duration::from_secs(30), 1000));
+/// Messages the queue in memory holds: enough that lanes never wait for the listing.
+const QUEUED_MAX: usize = 10_000;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What is in the lake already is skipped, so a run can be stopped and started again.
+
+Examples:
+  ashiato ingest /var/archive --lake /var/lake
+  ashiato ingest s3://aws-controltower-logs-111122223333-eu-west-1/o-abc123/ --lake /var/lake
+  ashiato ingest today.json.gz /var/other-archive --lake /var/lake")]
+pub(crate) struct IngestArgs {
+    /// Folders, files, s3://bucket or s3://bucket/prefix.
+    #[arg(required = true, value_name = "PLACE")]
+    places: Vec<String>,
+}
+
+pub(crate) async fn run(args: IngestArgs, session: Session<'_>) -> anyhow::Result<Ending> {
+    let places = args
+        .places
+        .iter()
+        .map(|place| Place::read(place))
+        .collect::<Result<Vec<_>, _>>()?;
+    let Session {
+        config,
+        catalog,
+        lake,
+        out,
+        is_watched,
+        ..
+    } = session;
+    let started = Instant::now();
+    let (interrupt, interrupted) = watch::channel(false);
+    let progress = Arc::new(Progress::default());
+    // A batch of a listing need not wait for more: what is there is there.
+    let limits = IngestLimits {
+        batch_age_max: Duration::from_millis(250),
+        ..config.ingest
+    };
+    let queue = Arc::new(EmbeddedQueue::new(limits.lease, QUEUED_MAX));
     let archive = Arc::new(Archive::default());
-    let progress = Arc::new(crate::ingest::progress::Progress::default());
-    let limits = IngestLimits { batch_age_max: Duration::from_millis(250), ..IngestLimits::default() };
-    let trail = Arc::new(Trail { queue: Arc::clone(&queue), archive: Arc::clone(&archive), catalog, lake, limits, progress: Arc::clone(&progress), clock: jiff::Timestamp::now });
-    let lister = Lister { queue: Arc::clone(&queue), archive, progress: Arc::clone(&progress) };
-    let (_stop, shutdown) = watch::channel(false);
-    let place = Place::read(&args[1])?;
-    let (listed, ran) = tokio::join!(async { let r = lister.list(&place).await; queue.close(); r }, crate::ingest::run(trail, shutdown));
-    listed?;
-    ran?;
-    println!("{:#?}", progress.snapshot());
-    Ok(())
+    let lister = Lister {
+        queue: Arc::clone(&queue),
+        archive: Arc::clone(&archive),
+        progress: Arc::clone(&progress),
+    };
+    let trail = Trail {
+        queue,
+        archive,
+        catalog,
+        lake,
+        limits,
+        progress: Arc::clone(&progress),
+        clock: now,
+    };
+    let work = read_all(trail, &lister, &places, interrupted.clone());
+    tokio::pin!(work);
+    let bar = is_watched.then(progress_bar).transpose()?;
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    let result = loop {
+        // Cancel-safe: the work is pinned and only polled here; ticks and signals carry no data.
+        tokio::select! {
+            result = &mut work => break result,
+            _ = tick.tick() => if let Some(bar) = &bar { show(bar, &progress.snapshot(), started.elapsed()) },
+            signal = tokio::signal::ctrl_c(), if !*interrupted.borrow() => {
+                signal.context("wait for Ctrl-C")?;
+                if let Some(bar) = &bar { bar.set_message("stopping: batches in hand are finished") }
+                interrupt.send_replace(true);
+            }
+        }
+    };
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let snapshot = progress.snapshot();
+    summary(out, &snapshot, started.elapsed())?;
+    result?;
+    let is_incomplete =
+        !snapshot.unreachable.is_empty() || snapshot.sources.values().any(|source| source.failed > 0);
+    Ok(match (*interrupted.borrow(), is_incomplete) {
+        (true, _) => Ending::Interrupted,
+        (false, true) => Ending::Incomplete,
+        (false, false) => Ending::Done,
+    })
+}
+
+/// Lists the places into the queue and runs the lanes until it is empty.
+pub(super) async fn read_all(
+    trail: Trail<Arc<EmbeddedQueue>>,
+    lister: &Lister,
+    places: &[Place],
+    interrupted: watch::Receiver<bool>,
+) -> Result<(), IngestError> {
+    let queue = Arc::clone(&trail.queue);
+    let mut stop = interrupted.clone();
+    let listing = async {
+        let mut listed = Ok(());
+        for place in places {
+            // Cancel-safe: a listing given up has sent whole messages only.
+            listed = tokio::select! {
+                listed = lister.list(place) => listed,
+                _ = stop.wait_for(|stop| *stop) => Ok(()),
+            };
+            if listed.is_err() || *stop.borrow() {
+                break;
+            }
+        }
+        queue.close();
+        listed
+    };
+    let running = async {
+        let ran = crate::ingest::run(Arc::new(trail), interrupted).await;
+        // Lanes that stopped early leave messages behind; a listing that waits for room must not wait for them.
+        queue.stop();
+        ran
+    };
+    let (listed, ran) = tokio::join!(listing, running);
+    ran.and(listed)
+}
+
+fn progress_bar() -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} objects  {msg}  {eta} left")?;
+    Ok(ProgressBar::new(0).with_style(style))
+}
+
+fn show(bar: &ProgressBar, snapshot: &Snapshot, elapsed: Duration) {
+    let plain: u64 = snapshot.sources.values().map(|source| source.plain_bytes).sum();
+    let done: u64 = snapshot.sources.values().map(|source| source.objects).sum();
+    bar.set_length(snapshot.announced);
+    bar.set_position(done + snapshot.already);
+    let rate = u64::try_from(u128::from(plain) * 1000 / elapsed.as_millis().max(1)).unwrap_or(0);
+    bar.set_message(format!("{} read, {}/s", table::bytes(plain), table::bytes(rate)));
+}
+
+/// Prints what a run did: a line a source, then what was left alone and why.
+pub(super) fn summary(out: &mut dyn Write, snapshot: &Snapshot, elapsed: Duration) -> std::io::Result<()> {
+    let mut rows = Vec::new();
+    for (source, counts) in &snapshot.sources {
+        let skipped = 0;
+        let numbers = [
+            counts.objects,
+            counts.failed,
+            counts.records,
+            counts.events,
+            counts.set_aside,
+            skipped,
+        ];
+        let bytes = [counts.stored_bytes, counts.plain_bytes].map(table::bytes);
+        let cells = numbers.iter().map(ToString::to_string).chain(bytes);
+        rows.push(std::iter::once((*source).to_owned()).chain(cells).collect());
+    }
+    let headings = [
+        "source",
+        "objects",
+        "unreadable",
+        "records",
+        "events",
+        "set aside",
+        "skipped",
+        "stored",
+        "unpacked",
+    ];
+    if !rows.is_empty() {
+        table::print(out, &headings, &rows)?;
+    }
+    for (reason, count) in &snapshot.skipped {
+        writeln!(out, "{count} objects left alone: {}", reason.text())?;
+    }
+    if snapshot.already > 0 {
+        writeln!(out, "{} objects were in the lake already", snapshot.already)?;
+    }
+    for (object, reason) in snapshot.failures.iter().chain(&snapshot.unreachable) {
+        writeln!(
+            out,
+            "cannot read {}: {}",
+            table::printable(object),
+            table::printable(reason)
+        )?;
+    }
+    let set_aside: u64 = snapshot.sources.values().map(|source| source.set_aside).sum();
+    if set_aside > 0 {
+        writeln!(
+            out,
+            "{set_aside} records set aside; `ashiato quarantine list` says which and why"
+        )?;
+    }
+    let files = format!("{} files, {}", snapshot.files, table::bytes(snapshot.file_bytes));
+    writeln!(out, "{files}, {:.1} s", elapsed.as_secs_f64())
 }

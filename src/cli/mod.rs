@@ -1,18 +1,198 @@
 //! The verbs a person types.
+//!
+//! Parses the command line, reads the configuration, opens lake and catalog, and
+//! hands a writer down: no module below prints by itself. The only place that asks
+//! the clock.
 
-pub mod ingest;
+mod ingest;
+mod settle;
+mod status;
+mod quarantine;
+mod table;
 
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs.
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::lake::store::Place;
+use crate::lake::{Catalog, Lake};
+
+/// How a verb ended, beyond failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Everything was done.
+    Done,
+    /// Done, but some objects could not be read or fetched.
+    Incomplete,
+    /// Stopped by Ctrl-C; the next run goes on.
+    Interrupted,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed; the message says what and what to do
+  2    the command line is wrong
+  3    done, but some objects could not be read or fetched
+  130  stopped by Ctrl-C; what was committed stays, the next run goes on";
+
+/// Who did what, when, from where: the log archive of an AWS organisation as a lake you can ask.
+#[derive(Debug, Parser)]
+#[command(name = "ashiato", version, after_help = EXIT_CODES, max_term_width = 110)]
+struct Cli {
+    /// The lake: a folder, or s3://bucket/prefix.
+    #[arg(long, global = true, value_name = "FOLDER | s3://…")]
+    lake: Option<String>,
+    /// The catalog's SQLite file; beside the lake when that is a folder.
+    #[arg(long, global = true, value_name = "FILE")]
+    catalog: Option<PathBuf>,
+    /// The configuration; ashiato.toml in this folder when it is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Reads log objects into the lake, each once.
+    Ingest(ingest::IngestArgs),
+    /// Merges recent files into the Security Lake layout and removes duplicates.
+    Settle,
+    /// Shows what is in the lake, how fresh it is, and what was set aside.
+    Status(status::StatusArgs),
+    /// Lists, shows and retries what was set aside.
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineVerb),
+    /// Prints a completion script for a shell.
+    #[command(after_help = "Example:\n  ashiato completions bash > /etc/bash_completion.d/ashiato")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What verbs work with.
+pub(crate) struct Session<'a> {
+    pub(crate) config: Config,
+    pub(crate) catalog: Catalog,
+    pub(crate) lake: Lake,
+    /// What was asked for.
+    pub(crate) out: &'a mut dyn Write,
+    /// What is said beside it.
+    pub(crate) err: &'a mut dyn Write,
+    /// Somebody watches.
+    pub(crate) is_watched: bool,
+}
+
+/// The clock: nothing else asks it.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
+pub(crate) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+/// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    match runtime.block_on(ingest::quick(&args)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let cli = Cli::parse();
+    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
+    match start(cli, &mut out) {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Incomplete) => ExitCode::from(3),
+        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:#}");
+            // Nothing can be done about a closed stderr.
+            drop(writeln!(
+                err,
+                "ashiato: {}",
+                table::printable(&format!("{error:#}"))
+            ));
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let closed = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(closed))
+}
+
+fn start(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Ending> {
+    if let Verb::Completions { shell } = cli.verb {
+        clap_complete::generate(shell, &mut Cli::command(), "ashiato", &mut { out });
+        return Ok(Ending::Done);
+    }
+    let config = Config::load(cli.config.as_deref()).context("configuration")?;
+    start_tracing(config.log.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    runtime.block_on(run(cli, config, out))
+}
+
+fn start_tracing(directives: Option<&str>) -> anyhow::Result<()> {
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(directives.unwrap_or("warn")).context("log directives")?;
+    let is_terminal = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = if is_terminal {
+        lines.compact().try_init()
+    } else {
+        lines.json().try_init()
+    };
+    started.map_err(|error| anyhow::anyhow!("start logging: {error}"))
+}
+
+async fn run(cli: Cli, config: Config, out: &mut dyn Write) -> anyhow::Result<Ending> {
+    let is_watched = std::io::stderr().is_terminal();
+    let place = cli
+        .lake
+        .as_deref()
+        .map(Place::read)
+        .transpose()?
+        .or_else(|| config.lake.clone());
+    let place =
+        place.context("which lake? give --lake FOLDER, or set lake in ashiato.toml or ASHIATO_LAKE")?;
+    let catalog_file = cli.catalog.or_else(|| config.catalog.clone());
+    let (catalog, lake) = open(place, catalog_file).await?;
+    let mut err = std::io::stderr();
+    let session = Session {
+        config,
+        catalog: catalog.clone(),
+        lake,
+        out,
+        err: &mut err,
+        is_watched,
+    };
+    let ending = match cli.verb {
+        Verb::Ingest(args) => ingest::run(args, session).await,
+        Verb::Settle => settle::run(session).await,
+        Verb::Status(args) => status::run(args, session).await,
+        Verb::Quarantine(verb) => quarantine::run(verb, session).await,
+        Verb::Completions { .. } => Ok(Ending::Done),
+    };
+    catalog.close().await;
+    ending
+}
+
+async fn open(place: Place, catalog_file: Option<PathBuf>) -> anyhow::Result<(Catalog, Lake)> {
+    let catalog_file = match (catalog_file, &place) {
+        (Some(file), _) => file,
+        (None, Place::Folder(folder)) => folder.join("catalog.sqlite"),
+        (None, Place::Bucket { .. }) => anyhow::bail!(
+            "a lake in {place} needs a catalog beside this program: give --catalog FILE, or set catalog in ashiato.toml"
+        ),
+    };
+    let lake = Lake::open(place)?;
+    let catalog = Catalog::open(&catalog_file).await?;
+    Ok((catalog, lake))
 }

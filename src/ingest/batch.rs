@@ -65,19 +65,45 @@ pub fn build(segment: &Segment, objects: &[String]) -> Result<Vec<ClassBatch>, B
     let mut scratch = String::new();
     let mut batches = Vec::new();
     for group in order.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let Some((table, day)) = group.first().map(|key| (key.0, key.1)) else { continue };
+        let Some((table, day)) = group.first().map(|key| (key.0, key.1)) else {
+            continue;
+        };
         let mut columns = Columns::new(table.schema());
         let mut span = Slices::default();
         for key in group {
-            let Some(record) = records.records.get(key.5 as usize) else { continue };
-            let object = objects.get(record.object as usize).map(String::as_str).unwrap_or_default();
-            normalize(record, records, Origin { text, object }, &mut columns, &mut scratch);
+            let Some(record) = records.records.get(key.5 as usize) else {
+                continue;
+            };
+            let object = objects
+                .get(record.object as usize)
+                .map(String::as_str)
+                .unwrap_or_default();
+            normalize(
+                record,
+                records,
+                Origin { text, object },
+                &mut columns,
+                &mut scratch,
+            );
             span.add(record, records);
         }
         fill_constants(table.class(), &mut columns);
-        let rows = columns.finish().map_err(|source| BatchError::Columns { table, source })?;
-        let Slices { slices, time_min, time_max } = span;
-        batches.push(ClassBatch { table, day, rows, slices, time_min, time_max });
+        let rows = columns
+            .finish()
+            .map_err(|source| BatchError::Columns { table, source })?;
+        let Slices {
+            slices,
+            time_min,
+            time_max,
+        } = span;
+        batches.push(ClassBatch {
+            table,
+            day,
+            rows,
+            slices,
+            time_min,
+            time_max,
+        });
     }
     Ok(batches)
 }
@@ -86,10 +112,19 @@ fn order(records: &Records) -> Vec<SortKey> {
     let ranks = region_ranks(records);
     let mut order: Vec<SortKey> = Vec::with_capacity(records.records.len());
     for (number, record) in records.records.iter().enumerate() {
-        let Some(day) = EventDay::of(record.time) else { continue };
+        let Some(day) = EventDay::of(record.time) else {
+            continue;
+        };
         let region = ranks.get(record.region as usize).copied().unwrap_or(0);
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        order.push((record.table, day, record.account.ordinal(), region, record.time, number));
+        order.push((
+            record.table,
+            day,
+            record.account.ordinal(),
+            region,
+            record.time,
+            number,
+        ));
     }
     order.sort_unstable();
     order
@@ -118,7 +153,11 @@ struct Slices {
 
 impl Default for Slices {
     fn default() -> Self {
-        Self { slices: Vec::new(), time_min: i64::MAX, time_max: i64::MIN }
+        Self {
+            slices: Vec::new(),
+            time_min: i64::MAX,
+            time_max: i64::MIN,
+        }
     }
 }
 
@@ -126,10 +165,16 @@ impl Slices {
     fn add(&mut self, record: &RawRecord, records: &Records) {
         self.time_min = self.time_min.min(record.time);
         self.time_max = self.time_max.max(record.time);
-        let Some(region) = records.regions.get(record.region as usize) else { return };
+        let Some(region) = records.regions.get(record.region as usize) else {
+            return;
+        };
         match self.slices.last_mut() {
             Some(slice) if slice.account == record.account && slice.region == *region => slice.rows += 1,
-            _ => self.slices.push(Slice { account: record.account, region: region.clone(), rows: 1 }),
+            _ => self.slices.push(Slice {
+                account: record.account,
+                region: region.clone(),
+                rows: 1,
+            }),
         }
     }
 }

@@ -8,19 +8,15 @@ use jiff::Timestamp;
 use super::error::IngestError;
 use super::segment::{Ending, Tally};
 use super::source::key::SkipReason;
-use crate::lake::catalog::{BatchId, Catalog, LakeFile, ObjectId, ObjectOutcome, ObjectState, SetAsideEntry};
+use crate::lake::catalog::{BatchId, BatchOutcome, Catalog, ObjectId, ObjectOutcome, ObjectState};
 
-/// Everything a batch has to say in its commit.
+/// What a lane wrote of a batch; nothing of it can be seen yet.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// The objects.
-    pub objects: Vec<ObjectOutcome>,
-    /// What was found in each of them, with its source.
+    /// What the commit will say.
+    pub outcome: BatchOutcome,
+    /// What was found in each of its objects, with the source.
     pub tallies: Vec<(&'static str, Tally)>,
-    /// The files.
-    pub files: Vec<LakeFile>,
-    /// What was set aside.
-    pub set_aside: Vec<SetAsideEntry>,
 }
 
 /// Proof that a batch was committed: its rows can be queried from now on.
@@ -40,7 +36,7 @@ pub async fn commit(
     written: &Written,
     now: Timestamp,
 ) -> Result<Receipt, IngestError> {
-    catalog.commit(batch, &written.objects, &written.files, &written.set_aside, now).await?;
+    catalog.commit(batch, &written.outcome, now).await?;
     Ok(Receipt { _committed: () })
 }
 

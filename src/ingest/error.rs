@@ -35,7 +35,7 @@ pub enum IngestError {
     #[error("fetch {object}")]
     Fetch {
         /// The object.
-        object: ObjectId,
+        object: Box<ObjectId>,
         /// Why.
         #[source]
         source: object_store::Error,
@@ -61,6 +61,15 @@ pub enum IngestError {
     /// The lake cannot be written.
     #[error("write {key} into the lake; nothing of this batch can be seen, and the next run reads it again")]
     Write {
+        /// The key below the lake.
+        key: String,
+        /// Why.
+        #[source]
+        source: object_store::Error,
+    },
+    /// A file of the lake cannot be read.
+    #[error("read {key} from the lake")]
+    Read {
         /// The key below the lake.
         key: String,
         /// Why.
@@ -96,6 +105,7 @@ impl IngestError {
             | Self::Batch { .. }
             | Self::Encode { .. }
             | Self::Write { .. }
+            | Self::Read { .. }
             | Self::Lost { .. } => Fate::Stop,
         }
     }

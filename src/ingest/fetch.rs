@@ -31,7 +31,11 @@ pub struct FetchLimits {
 
 impl Default for FetchLimits {
     fn default() -> Self {
-        Self { piece_bytes: 8 << 20, ahead_bytes_max: 16 << 20, concurrency: 16 }
+        Self {
+            piece_bytes: 8 << 20,
+            ahead_bytes_max: 16 << 20,
+            concurrency: 16,
+        }
     }
 }
 
@@ -77,7 +81,11 @@ impl Archive {
         if let Some(store) = stores.get(bucket) {
             return Ok(Arc::clone(store));
         }
-        let text = if bucket.starts_with("file://") { bucket.to_owned() } else { format!("s3://{bucket}") };
+        let text = if bucket.starts_with("file://") {
+            bucket.to_owned()
+        } else {
+            format!("s3://{bucket}")
+        };
         let store = Place::read(&text)?.open()?;
         stores.insert(bucket.to_owned(), Arc::clone(&store));
         Ok(store)
@@ -85,10 +93,18 @@ impl Archive {
 }
 
 /// Fetches objects in their order and sends the pieces, until the receiver is gone.
-pub async fn fetch_all(archive: Arc<Archive>, wanted: Vec<Wanted>, limits: FetchLimits, sender: mpsc::Sender<Fetched>) {
+pub async fn fetch_all(
+    archive: Arc<Archive>,
+    wanted: Vec<Wanted>,
+    limits: FetchLimits,
+    sender: mpsc::Sender<Fetched>,
+) {
     // First pieces and later ones have room of their own: a large object must be able to go on while the
     // objects behind it wait with their first piece in hand.
-    let (room, rest_room) = (Semaphore::new(limits.ahead_bytes_max), Semaphore::new(limits.ahead_bytes_max));
+    let (room, rest_room) = (
+        Semaphore::new(limits.ahead_bytes_max),
+        Semaphore::new(limits.ahead_bytes_max),
+    );
     let (room, rest_room) = (Arc::new(room), Arc::new(rest_room));
     let mut firsts = futures::stream::iter(wanted)
         .map(|wanted| {
@@ -102,7 +118,12 @@ pub async fn fetch_all(archive: Arc<Archive>, wanted: Vec<Wanted>, limits: Fetch
         })
         .buffered(limits.concurrency);
     while let Some((wanted, first, permit)) = firsts.next().await {
-        let sending = Sending { wanted: &wanted, room: &rest_room, limits, sender: &sender };
+        let sending = Sending {
+            wanted: &wanted,
+            room: &rest_room,
+            limits,
+            sender: &sender,
+        };
         if !sending.object(first, permit).await {
             return;
         }
@@ -110,7 +131,9 @@ pub async fn fetch_all(archive: Arc<Archive>, wanted: Vec<Wanted>, limits: Fetch
 }
 
 async fn acquire(room: &Arc<Semaphore>, bytes: u64, limits: FetchLimits) -> Option<OwnedSemaphorePermit> {
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::try_from(limits.ahead_bytes_max).unwrap_or(u32::MAX));
+    let bytes = u32::try_from(bytes)
+        .unwrap_or(u32::MAX)
+        .min(u32::try_from(limits.ahead_bytes_max).unwrap_or(u32::MAX));
     Arc::clone(room).acquire_many_owned(bytes).await.ok()
 }
 
@@ -122,11 +145,17 @@ struct First {
     path: Path,
 }
 
-async fn fetch_first(archive: &Archive, wanted: &Wanted, piece_bytes: u64) -> Result<First, object_store::Error> {
-    let store = archive.store(&wanted.id.bucket).map_err(|source| object_store::Error::Generic {
-        store: "archive",
-        source: Box::new(source),
-    })?;
+async fn fetch_first(
+    archive: &Archive,
+    wanted: &Wanted,
+    piece_bytes: u64,
+) -> Result<First, object_store::Error> {
+    let store = archive
+        .store(&wanted.id.bucket)
+        .map_err(|source| object_store::Error::Generic {
+            store: "archive",
+            source: Box::new(source),
+        })?;
     let path = Path::parse(&wanted.id.key)?;
     let result = store.get(&path).await?;
     let size = result.meta.size;
@@ -136,7 +165,12 @@ async fn fetch_first(archive: &Archive, wanted: &Wanted, piece_bytes: u64) -> Re
         drop(result);
         store.get_range(&path, 0..piece_bytes).await?
     };
-    Ok(First { bytes, size, store, path })
+    Ok(First {
+        bytes,
+        size,
+        store,
+        path,
+    })
 }
 
 /// Sends one object.
@@ -154,12 +188,20 @@ impl Sending<'_> {
         first: Result<First, object_store::Error>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> bool {
-        let First { bytes, size, store, path } = match first {
+        let First {
+            bytes,
+            size,
+            store,
+            path,
+        } = match first {
             Ok(first) => first,
             Err(error) => return self.send(true, Err(error), None).await,
         };
         let mut sent = bytes.len() as u64;
-        if !self.send(true, Ok(self.piece(bytes, true, sent >= size)), permit).await {
+        if !self
+            .send(true, Ok(self.piece(bytes, true, sent >= size)), permit)
+            .await
+        {
             return false;
         }
         while sent < size {
@@ -178,7 +220,13 @@ impl Sending<'_> {
 
     fn piece(&self, bytes: Bytes, first: bool, last: bool) -> Piece {
         let Wanted { object, source, .. } = *self.wanted;
-        Piece { object, source, bytes, first, last }
+        Piece {
+            object,
+            source,
+            bytes,
+            first,
+            last,
+        }
     }
 
     async fn send(
@@ -187,6 +235,14 @@ impl Sending<'_> {
         piece: Result<Piece, object_store::Error>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> bool {
-        self.sender.send(Fetched { object: self.wanted.object, first, piece, permit }).await.is_ok()
+        self.sender
+            .send(Fetched {
+                object: self.wanted.object,
+                first,
+                piece,
+                permit,
+            })
+            .await
+            .is_ok()
     }
 }

@@ -71,20 +71,26 @@ impl Span {
         // A segment is bounded far below 4 GiB (`BatchLimits::plain_bytes_max`).
         debug_assert!(u32::try_from(end).is_ok(), "a segment stays under 4 GiB");
         let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self { start: narrow(start), end: narrow(end), kind }
+        Self {
+            start: narrow(start),
+            end: narrow(end),
+            kind,
+        }
     }
 
     /// Returns the text of the span; of a string, what lies between the quotes.
     #[inline]
     pub fn of(self, text: &str) -> &str {
-        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+        text.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
     }
 
     /// Returns the JSON text of the value, quotes included.
     #[inline]
     pub fn json(self, text: &str) -> &str {
         let quote = usize::from(self.kind.is_string());
-        text.get(self.start as usize - quote..self.end as usize + quote).unwrap_or_default()
+        text.get(self.start as usize - quote..self.end as usize + quote)
+            .unwrap_or_default()
     }
 }
 
@@ -215,7 +221,11 @@ impl<'a> Scanner<'a> {
             return self.broken("no comma between two elements");
         }
         self.at += 1;
-        if self.peek()? == b']' { self.broken("a comma before the end of an array") } else { Ok(true) }
+        if self.peek()? == b']' {
+            self.broken("a comma before the end of an array")
+        } else {
+            Ok(true)
+        }
     }
 
     /// Passes a container, brackets of any depth up to the limit, without recursion.
@@ -224,30 +234,39 @@ impl<'a> Scanner<'a> {
         let (mut stack, mut depth) = (0_u128, 0_u32);
         loop {
             let byte = self.peek()?;
-            if byte == b'{' || byte == b'[' {
-                self.at += 1;
-                if depth == DEPTH_MAX {
-                    return self.broken("nested deeper than 128");
+            let is_leaf = match byte {
+                b'{' | b'[' => self.open(byte, &mut stack, &mut depth)?,
+                b'"' => {
+                    self.at += 1;
+                    self.string_rest()?;
+                    true
                 }
-                stack = (stack << 1) | u128::from(byte == b'{');
-                depth += 1;
-                let close = if byte == b'{' { b'}' } else { b']' };
-                if self.peek()? != close {
-                    if byte == b'{' {
-                        self.key()?;
-                    }
-                    continue;
+                _ => {
+                    self.scalar(byte)?;
+                    true
                 }
-            } else if byte == b'"' {
-                self.at += 1;
-                self.string_rest()?;
-            } else {
-                self.scalar(byte)?;
-            }
-            if self.close(&mut stack, &mut depth)? {
+            };
+            if is_leaf && self.close(&mut stack, &mut depth)? {
                 return Ok(());
             }
         }
+    }
+
+    /// Passes an opening bracket and the first key behind it. True when nothing is in the container.
+    #[inline]
+    fn open(&mut self, bracket: u8, stack: &mut u128, depth: &mut u32) -> Result<bool, Stop> {
+        self.at += 1;
+        if *depth == DEPTH_MAX {
+            return self.broken("nested deeper than 128");
+        }
+        let is_object = bracket == b'{';
+        *stack = (*stack << 1) | u128::from(is_object);
+        *depth += 1;
+        let is_empty = self.peek()? == if is_object { b'}' } else { b']' };
+        if is_object && !is_empty {
+            self.key()?;
+        }
+        Ok(is_empty)
     }
 
     /// After a value: passes the closing brackets and the comma that follow. True when all are closed.
@@ -300,7 +319,11 @@ impl<'a> Scanner<'a> {
             self.at += word.len();
             return Ok(kind);
         }
-        if word.starts_with(rest) { Err(Stop::Incomplete) } else { self.broken("no value") }
+        if word.starts_with(rest) {
+            Err(Stop::Incomplete)
+        } else {
+            self.broken("no value")
+        }
     }
 
     fn number(&mut self) -> Result<Kind, Stop> {
@@ -442,7 +465,10 @@ fn unicode(text: &str) -> Option<(char, &str)> {
 /// Says whether a text is one whole JSON value, as `unmapped` needs to know.
 pub fn is_json(text: &str) -> bool {
     let starts = text.as_bytes().first().is_some_and(|byte| {
-        matches!(byte, b'{' | b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b' ' | b'0'..=b'9' | b'\t' | b'\n' | b'\r')
+        matches!(
+            byte,
+            b'{' | b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b' ' | b'0'..=b'9' | b'\t' | b'\n' | b'\r'
+        )
     });
     starts && {
         // A number is known to end only by what follows it.
@@ -496,7 +522,18 @@ mod tests {
             assert_eq!(scanner.value().unwrap_err(), Stop::Incomplete, "{cut}");
         }
         assert!(accepts(whole));
-        for broken in ["{]", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "[01]", "[1.]", "[\"\u{1}\"]", "[\"\\x\"]", "[tru1]", "[}"] {
+        for broken in [
+            "{]",
+            "[1,]",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "[01]",
+            "[1.]",
+            "[\"\u{1}\"]",
+            "[\"\\x\"]",
+            "[tru1]",
+            "[}",
+        ] {
             let mut scanner = Scanner::new(broken.as_bytes(), 0);
             assert!(matches!(scanner.value(), Err(Stop::Broken { .. })), "{broken}");
         }
@@ -512,7 +549,10 @@ mod tests {
     #[test]
     fn finds_values_by_path() {
         let text = r#"{"a":{"b":1,"c":"x"},"c":[]}"#;
-        assert_eq!(find(text, &["a", "c"]).map(|(span, text)| span.of(text)), Some("x"));
+        assert_eq!(
+            find(text, &["a", "c"]).map(|(span, text)| span.of(text)),
+            Some("x")
+        );
         assert_eq!(find(text, &["c"]).map(|(span, text)| span.json(text)), Some("[]"));
         assert_eq!(find(text, &["a", "d"]), None);
         assert_eq!(find(text, &["c", "d"]), None);
@@ -520,7 +560,10 @@ mod tests {
 
     #[test]
     fn unescape_knows_pairs_and_refuses_halves() {
-        assert_eq!(unescape(r#"a\"\\\/\n\u00e9\ud83d\ude00"#).as_deref(), Some("a\"\\/\n\u{e9}\u{1f600}"));
+        assert_eq!(
+            unescape(r#"a\"\\\/\n\u00e9\ud83d\ude00"#).as_deref(),
+            Some("a\"\\/\n\u{e9}\u{1f600}")
+        );
         assert_eq!(unescape(r"\ud83d"), None);
         assert_eq!(unescape(r"\ude00"), None);
     }

@@ -17,15 +17,18 @@ use super::batch;
 use super::commit::{Written, outcome};
 use super::cpu::compute;
 use super::error::IngestError;
-use super::fetch::{Archive, FetchLimits, Fetched, Wanted, fetch_all};
+use super::fetch::{Fetched, Wanted, fetch_all};
 use super::progress::Progress;
+use super::quarantine::{self, EntryFile};
+use super::queue::Queue;
 use super::segment::{Ending, Fill, Piece, Segment, SegmentLimits, Tally};
 use super::source::LogSource;
 use super::source::key::SkipReason;
+use super::worker::Trail;
 use super::write::{WrittenFile, write_hot};
 use crate::lake::Lake;
-use crate::lake::catalog::{BatchId, SetAsideEntry};
-use crate::lake::path::{EventDay, quarantine_key};
+use crate::lake::catalog::BatchId;
+use crate::lake::path::EventDay;
 
 /// Pieces handed to the CPU pool at once. Their bytes are bounded by [`FetchLimits::ahead_bytes_max`].
 const PIECES_AT_ONCE: usize = 256;
@@ -60,9 +63,9 @@ struct Absorbed {
 
 /// Files and set-aside records of one segment.
 #[derive(Default)]
-struct Made {
-    files: Vec<WrittenFile>,
-    set_aside: Option<(String, Bytes, Vec<SetAsideEntry>)>,
+pub(super) struct Made {
+    pub(super) files: Vec<WrittenFile>,
+    pub(super) set_aside: Option<EntryFile>,
 }
 
 /// What the CPU pool needs to know of the batch.
@@ -74,27 +77,38 @@ struct Naming {
 impl Lane {
     /// Returns a lane with empty hands.
     pub fn new(limits: SegmentLimits) -> Self {
-        Self { segment: Segment::new(limits) }
+        Self {
+            segment: Segment::new(limits),
+        }
     }
 
     /// Reads the objects of a batch and writes their rows; nothing of it can be seen before the commit.
     ///
     /// # Errors
     /// An object broke off while it was fetched, or the lake cannot be written.
-    pub async fn write_objects(
+    pub async fn write_objects<Q: Queue>(
         &mut self,
         work: Work,
-        archive: Arc<Archive>,
-        lake: &Lake,
-        limits: FetchLimits,
-        progress: &Progress,
+        trail: &Trail<Q>,
     ) -> Result<Written, IngestError> {
+        let Trail {
+            archive,
+            lake,
+            limits,
+            progress,
+            ..
+        } = trail;
         // A batch that was given up may have left its text behind.
         self.segment.reset();
         let names = work.objects.iter().map(|wanted| wanted.id.to_string()).collect();
         let (sender, mut receiver) = mpsc::channel(PIECES_AT_ONCE);
         let mut fetching = JoinSet::new();
-        fetching.spawn(fetch_all(archive, work.objects.clone(), limits, sender));
+        fetching.spawn(fetch_all(
+            Arc::clone(archive),
+            work.objects.clone(),
+            limits.fetch,
+            sender,
+        ));
         let naming = Arc::new(Naming { work, names });
         let mut tallies = BTreeMap::new();
         let (mut written, mut number) = (Written::default(), 0);
@@ -133,7 +147,10 @@ impl Lane {
     ) -> Result<Absorbed, IngestError> {
         let segment = std::mem::take(&mut self.segment);
         let naming = Arc::clone(naming);
-        compute("unpacking and parsing", move || absorb(segment, pieces, &naming, number, ended)).await
+        compute("unpacking and parsing", move || {
+            absorb(segment, pieces, &naming, number, ended)
+        })
+        .await
     }
 }
 
@@ -161,56 +178,33 @@ fn absorb(
         made = make(&segment, naming, number);
         segment.clear();
     }
-    Absorbed { segment, rest: pieces, tallies, made }
+    Absorbed {
+        segment,
+        rest: pieces,
+        tallies,
+        made,
+    }
 }
 
 fn make(segment: &Segment, naming: &Naming, number: u32) -> Result<Made, IngestError> {
     let batch = &naming.work.batch;
     let name = format!("{batch}-{number}");
-    let batches = batch::build(segment, &naming.names)
-        .map_err(|source| IngestError::Batch { batch: batch.clone(), source })?;
+    let batches = batch::build(segment, &naming.names).map_err(|source| IngestError::Batch {
+        batch: batch.clone(),
+        source,
+    })?;
     let files = batches
         .iter()
         .map(|rows| write_hot(rows, &name))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| IngestError::Encode { batch: batch.clone(), source })?;
-    Ok(Made { files, set_aside: set_aside(segment, naming, &name) })
-}
-
-/// Writes what was set aside as one line of JSON each: what it is, why, and its bytes.
-fn set_aside(segment: &Segment, naming: &Naming, name: &str) -> Option<(String, Bytes, Vec<SetAsideEntry>)> {
-    let key = quarantine_key(naming.work.day, name);
-    let (mut lines, mut entries) = (Vec::new(), Vec::new());
-    for (line, entry) in (0..).zip(&segment.set_aside) {
-        let Some(wanted) = naming.work.objects.get(entry.object as usize) else { continue };
-        let source = wanted.source.unwrap_or(LogSource::CloudTrail).name();
-        let mut text = serde_json::json!({
-            "object": wanted.id.to_string(),
-            "record": entry.index,
-            "source": source,
-            "reason": entry.reason,
-        });
-        let bytes = std::str::from_utf8(&entry.bytes);
-        let (form, bytes) = bytes.map_or_else(|_| ("hex", hex(&entry.bytes)), |bytes| ("text", bytes.to_owned()));
-        if let Some(members) = text.as_object_mut() {
-            members.insert(form.to_owned(), bytes.into());
-        }
-        lines.extend_from_slice(text.to_string().as_bytes());
-        lines.push(b'\n');
-        entries.push(SetAsideEntry {
-            entry_file: key.clone(),
-            entry_line: line,
-            object: wanted.id.clone(),
-            record_index: entry.index,
-            source: source.to_owned(),
-            reason: entry.reason.clone(),
-        });
-    }
-    (!entries.is_empty()).then(|| (key, lines.into(), entries))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        .map_err(|source| IngestError::Encode {
+            batch: batch.clone(),
+            source,
+        })?;
+    Ok(Made {
+        files,
+        set_aside: quarantine::file(segment, &naming.work, &name),
+    })
 }
 
 /// Separates pieces from objects that could not be fetched. One of which nothing was read yet costs itself;
@@ -222,7 +216,13 @@ fn sort_out(
     progress: &Progress,
 ) -> Result<VecDeque<(Piece, Option<OwnedSemaphorePermit>)>, IngestError> {
     let mut pieces = VecDeque::with_capacity(fetched.len());
-    for Fetched { object, piece, permit, first } in fetched {
+    for Fetched {
+        object,
+        piece,
+        permit,
+        first,
+    } in fetched
+    {
         let source = match piece {
             Ok(piece) => {
                 pieces.push_back((piece, permit));
@@ -230,17 +230,34 @@ fn sort_out(
             }
             Err(source) => source,
         };
-        let id = naming.work.objects.get(object as usize).map(|wanted| wanted.id.clone());
+        let id = naming
+            .work
+            .objects
+            .get(object as usize)
+            .map(|wanted| wanted.id.clone());
         let Some(id) = id else { continue };
         let gone = matches!(source, object_store::Error::NotFound { .. });
         if !first {
-            return Err(IngestError::Fetch { object: id, source });
+            return Err(IngestError::Fetch {
+                object: Box::new(id),
+                source,
+            });
         }
-        let reason = if gone { SkipReason::Gone } else { SkipReason::Unreachable };
+        let reason = if gone {
+            SkipReason::Gone
+        } else {
+            SkipReason::Unreachable
+        };
         if !gone {
             progress.unreachable(&id.to_string(), chain(&source));
         }
-        tallies.insert(object, Tally { ending: Ending::Skipped(reason), ..Tally::default() });
+        tallies.insert(
+            object,
+            Tally {
+                ending: Ending::Skipped(reason),
+                ..Tally::default()
+            },
+        );
     }
     Ok(pieces)
 }
@@ -251,19 +268,21 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-async fn put_all(lake: &Lake, made: Made, written: &mut Written) -> Result<(), IngestError> {
+pub(super) async fn put_all(lake: &Lake, made: Made, written: &mut Written) -> Result<(), IngestError> {
     let mut puts: Vec<(String, Bytes)> = Vec::new();
-    if let Some((key, bytes, entries)) = made.set_aside {
+    if let Some(EntryFile { key, bytes, entries }) = made.set_aside {
         puts.push((key, bytes));
-        written.set_aside.extend(entries);
+        written.outcome.set_aside.extend(entries);
     }
     for WrittenFile { file, bytes } in made.files {
         puts.push((file.key.clone(), bytes));
-        written.files.push(file);
+        written.outcome.files.push(file);
     }
     futures::stream::iter(puts)
         .map(|(key, bytes)| async move {
-            lake.put(&key, PutPayload::from(bytes)).await.map_err(|source| IngestError::Write { key, source })
+            lake.put(&key, PutPayload::from(bytes))
+                .await
+                .map_err(|source| IngestError::Write { key, source })
         })
         .buffer_unordered(PUTS_AT_ONCE)
         .try_collect::<()>()
@@ -278,7 +297,10 @@ fn conclude(work: &Work, tallies: &mut BTreeMap<u32, Tally>, written: &mut Writt
             tally.ending = Ending::Skipped(SkipReason::Empty);
         }
         let source = wanted.source.or(tally.source).map_or("unknown", LogSource::name);
-        written.objects.push(outcome(wanted.id.clone(), source, &tally));
+        written
+            .outcome
+            .objects
+            .push(outcome(wanted.id.clone(), source, &tally));
         written.tallies.push((source, tally));
     }
 }

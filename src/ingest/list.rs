@@ -43,9 +43,20 @@ impl Lister {
                 let store = self.archive.store(bucket)?;
                 let prefix = Path::from(prefix.as_str());
                 let mut objects = store.list(Some(&prefix).filter(|prefix| !prefix.as_ref().is_empty()));
-                while let Some(meta) = objects.try_next().await.map_err(|source| list_error(place, source))? {
-                    let version = meta.version.clone().or_else(|| meta.e_tag.clone()).unwrap_or_default();
-                    if !self.announce(bucket, &meta, version.trim_matches('"').to_owned()).await {
+                while let Some(meta) = objects
+                    .try_next()
+                    .await
+                    .map_err(|source| list_error(place, source))?
+                {
+                    let version = meta
+                        .version
+                        .clone()
+                        .or_else(|| meta.e_tag.clone())
+                        .unwrap_or_default();
+                    if !self
+                        .announce(bucket, &meta, version.trim_matches('"').to_owned())
+                        .await
+                    {
                         break;
                     }
                 }
@@ -59,12 +70,17 @@ impl Lister {
         let wrong = |source| list_error(place, source);
         let root = Path::from_absolute_path(path).map_err(|source| wrong(source.into()))?;
         if path.is_file() {
-            let meta = object_store::ObjectStoreExt::head(&store, &root).await.map_err(wrong)?;
+            let meta = object_store::ObjectStoreExt::head(&store, &root)
+                .await
+                .map_err(wrong)?;
             self.announce(LOCAL, &meta, local_version(&meta)).await;
             return Ok(());
         }
         std::fs::read_dir(path).map_err(|source| {
-            wrong(object_store::Error::NotFound { path: path.display().to_string(), source: Box::new(source) })
+            wrong(object_store::Error::NotFound {
+                path: path.display().to_string(),
+                source: Box::new(source),
+            })
         })?;
         let mut folders = vec![root];
         while let Some(folder) = folders.pop() {
@@ -89,7 +105,12 @@ impl Lister {
             return true;
         }
         self.progress.announced(meta.size);
-        let object = ObjectRef { bucket: bucket.to_owned(), key, version, size: Some(meta.size) };
+        let object = ObjectRef {
+            bucket: bucket.to_owned(),
+            key,
+            version,
+            size: Some(meta.size),
+        };
         self.queue.send(write_notification(&object)).await
     }
 }
@@ -103,5 +124,8 @@ fn local_version(meta: &ObjectMeta) -> String {
 }
 
 fn list_error(place: &Place, source: object_store::Error) -> IngestError {
-    IngestError::List { place: place.to_string(), source }
+    IngestError::List {
+        place: place.to_string(),
+        source,
+    }
 }

@@ -54,9 +54,7 @@ pub async fn ingest_batch<Q: Queue + 'static>(
     let claimed = claim::claim(trail, batch, announced).await?;
     if !claimed.work.objects.is_empty() {
         let mut hold = worker::Hold::start(trail, batch, messages);
-        let archive = Arc::clone(&trail.archive);
-        let writing =
-            lane.write_objects(claimed.work, archive, &trail.lake, trail.limits.fetch, &trail.progress);
+        let writing = lane.write_objects(claimed.work, trail);
         // Not cancel-safe and need not be: when the claims are lost, what was written is never committed.
         let written = tokio::select! {
             written = writing => written?,

@@ -41,7 +41,10 @@ const ENVELOPES_MAX: usize = 4;
 pub fn read_notification(body: &str) -> Result<Vec<ObjectRef>, NotificationError> {
     let mut message: Value = serde_json::from_str(body).map_err(|_no_json| NotificationError::NoJson)?;
     for _ in 0..ENVELOPES_MAX {
-        let inner = match (message.get("Type").and_then(Value::as_str), message.get("Message")) {
+        let inner = match (
+            message.get("Type").and_then(Value::as_str),
+            message.get("Message"),
+        ) {
             (Some("Notification"), Some(Value::String(inner))) => inner,
             _ => return read_message(&message),
         };
@@ -93,14 +96,27 @@ fn cloudtrail_notice(message: &Value) -> Option<Vec<ObjectRef>> {
     let bucket = message.get("s3Bucket")?.as_str()?;
     let keys = message.get("s3ObjectKey")?.as_array()?;
     let object = |key: &Value| {
-        Some(ObjectRef { bucket: bucket.to_owned(), key: key.as_str()?.to_owned(), version: String::new(), size: None })
+        Some(ObjectRef {
+            bucket: bucket.to_owned(),
+            key: key.as_str()?.to_owned(),
+            version: String::new(),
+            size: None,
+        })
     };
     keys.iter().map(object).collect()
 }
 
 fn version(object: &Value, id: &str, etag: &str) -> String {
-    let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| *text != "null");
-    text(id).or_else(|| text(etag)).map(|text| text.trim_matches('"').to_owned()).unwrap_or_default()
+    let text = |name: &str| {
+        object
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| *text != "null")
+    };
+    text(id)
+        .or_else(|| text(etag))
+        .map(|text| text.trim_matches('"').to_owned())
+        .unwrap_or_default()
 }
 
 /// Decodes form data: `+` is a space, `%2B` a plus.
@@ -111,7 +127,10 @@ fn form_decode(key: &str) -> String {
         (Some((name, value)), None) if value.is_empty() && !key.contains(['=', '&']) => name.into_owned(),
         _ => {
             let escaped = key.replace('=', "%3D").replace('&', "%26");
-            url::form_urlencoded::parse(escaped.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+            url::form_urlencoded::parse(escaped.as_bytes())
+                .next()
+                .map(|(name, _)| name.into_owned())
+                .unwrap_or_default()
         }
     }
 }
@@ -141,22 +160,41 @@ mod tests {
     fn s3_keys_are_form_encoded_and_event_bridge_keys_are_plain() {
         let s3 = r#"{"Records":[{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},
             "object":{"key":"a+b%2Bc/region%3Dx=y","size":7,"eTag":"e","versionId":"v"}}}]}"#;
-        let expected = ObjectRef { bucket: "b".into(), key: "a b+c/region=x=y".into(), version: "v".into(), size: Some(7) };
+        let expected = ObjectRef {
+            bucket: "b".into(),
+            key: "a b+c/region=x=y".into(),
+            version: "v".into(),
+            size: Some(7),
+        };
         assert_eq!(read_notification(s3), Ok(vec![expected.clone()]));
         let sns = serde_json::json!({"Type": "Notification", "Message": s3}).to_string();
         let twice = serde_json::json!({"Type": "Notification", "Message": sns}).to_string();
         assert_eq!(read_notification(&twice), Ok(vec![expected]));
         let bridge = r#"{"source":"aws.s3","detail-type":"Object Created",
             "detail":{"bucket":{"name":"b"},"object":{"key":"a+b%2B","etag":"e"}}}"#;
-        let expected = ObjectRef { bucket: "b".into(), key: "a+b%2B".into(), version: "e".into(), size: None };
+        let expected = ObjectRef {
+            bucket: "b".into(),
+            key: "a+b%2B".into(),
+            version: "e".into(),
+            size: None,
+        };
         assert_eq!(read_notification(bridge), Ok(vec![expected]));
     }
 
     #[test]
     fn tells_nothing_from_unknown() {
-        assert_eq!(read_notification(r#"{"Event":"s3:TestEvent","Bucket":"b"}"#), Ok(vec![]));
-        assert_eq!(read_notification(r#"{"Records":[{"eventName":"ObjectRemoved:Delete"}]}"#), Ok(vec![]));
-        assert_eq!(read_notification("CloudTrail validation message."), Err(NotificationError::NoJson));
+        assert_eq!(
+            read_notification(r#"{"Event":"s3:TestEvent","Bucket":"b"}"#),
+            Ok(vec![])
+        );
+        assert_eq!(
+            read_notification(r#"{"Records":[{"eventName":"ObjectRemoved:Delete"}]}"#),
+            Ok(vec![])
+        );
+        assert_eq!(
+            read_notification("CloudTrail validation message."),
+            Err(NotificationError::NoJson)
+        );
         assert_eq!(read_notification("{}"), Err(NotificationError::Unknown));
         let notice = r#"{"s3Bucket":"b","s3ObjectKey":["x","y"]}"#;
         assert_eq!(read_notification(notice).map(|objects| objects.len()), Ok(2));

@@ -72,11 +72,11 @@ impl Progress {
     /// Counts a batch that was committed.
     pub fn batch(&self, written: &Written, _committed: &Receipt) {
         let mut snapshot = self.lock();
-        for (outcome, (source, tally)) in written.objects.iter().zip(&written.tallies) {
+        for (outcome, (source, tally)) in written.outcome.objects.iter().zip(&written.tallies) {
             snapshot.object(source, &outcome.id, tally);
         }
-        snapshot.files += written.files.len() as u64;
-        snapshot.file_bytes += written.files.iter().map(|file| file.bytes).sum::<u64>();
+        snapshot.files += written.outcome.files.len() as u64;
+        snapshot.file_bytes += written.outcome.files.iter().map(|file| file.bytes).sum::<u64>();
     }
 
     /// Counts an object that its key says to leave alone.

@@ -84,7 +84,12 @@ struct InFlight {
 impl EmbeddedQueue {
     /// Returns an open queue. It holds at most `ready_max` messages; sending waits then.
     pub fn new(visibility: Duration, ready_max: usize) -> Self {
-        Self { state: Mutex::default(), changed: Notify::new(), visibility, ready_max }
+        Self {
+            state: Mutex::default(),
+            changed: Notify::new(),
+            visibility,
+            ready_max,
+        }
     }
 
     /// Sends a message, waiting while the queue is full. False once the queue is closed.
@@ -129,20 +134,39 @@ impl EmbeddedQueue {
 
     fn take(&self, messages_max: usize, now: Instant) -> Received {
         let mut state = self.state();
-        let back: Vec<String> =
-            state.in_flight.iter().filter(|(_, held)| held.visible_at <= now).map(|(key, _)| key.clone()).collect();
+        let back: Vec<String> = state
+            .in_flight
+            .iter()
+            .filter(|(_, held)| held.visible_at <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
         for receipt_handle in back {
             if let Some(held) = state.in_flight.remove(&receipt_handle) {
                 state.ready.push_back((held.body, held.receive_count));
             }
         }
         let mut messages = Vec::new();
-        while let Some((body, count)) = if messages.len() < messages_max { state.ready.pop_front() } else { None } {
+        while let Some((body, count)) = if messages.len() < messages_max {
+            state.ready.pop_front()
+        } else {
+            None
+        } {
             state.deliveries += 1;
             let (receipt_handle, receive_count) = (state.deliveries.to_string(), count + 1);
             let visible_at = now + self.visibility;
-            state.in_flight.insert(receipt_handle.clone(), InFlight { body: body.clone(), receive_count, visible_at });
-            messages.push(QueueMessage { body, receipt_handle, receive_count });
+            state.in_flight.insert(
+                receipt_handle.clone(),
+                InFlight {
+                    body: body.clone(),
+                    receive_count,
+                    visible_at,
+                },
+            );
+            messages.push(QueueMessage {
+                body,
+                receipt_handle,
+                receive_count,
+            });
         }
         if !messages.is_empty() {
             Received::Messages(messages)
@@ -171,7 +195,9 @@ impl Queue for std::sync::Arc<EmbeddedQueue> {
                     return Ok(received);
                 }
             }
-            let until = self.next_visible().map_or(deadline, |visible| visible.min(deadline));
+            let until = self
+                .next_visible()
+                .map_or(deadline, |visible| visible.min(deadline));
             // Cancel-safe: both branches only wait, and the state is looked at anew after either.
             tokio::select! {
                 () = changed => {}
@@ -204,50 +230,67 @@ impl Queue for std::sync::Arc<EmbeddedQueue> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
-    async fn bodies(queue: &Arc<EmbeddedQueue>) -> Vec<(String, u32)> {
-        match queue.receive(10, Duration::from_secs(1)).await.unwrap() {
-            Received::Messages(messages) => {
-                messages.into_iter().map(|message| (message.body, message.receive_count)).collect()
-            }
+    const HIDDEN: Duration = Duration::from_secs(30);
+
+    fn queue_of(bodies: &[&str]) -> EmbeddedQueue {
+        let queue = EmbeddedQueue::new(HIDDEN, 10);
+        queue
+            .state()
+            .ready
+            .extend(bodies.iter().map(|body| ((*body).to_owned(), 0)));
+        queue
+    }
+
+    fn take(queue: &EmbeddedQueue, now: Instant) -> Vec<QueueMessage> {
+        match queue.take(10, now) {
+            Received::Messages(messages) => messages,
             Received::Nothing | Received::Closed => Vec::new(),
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_message_not_deleted_comes_back() {
-        let queue = Arc::new(EmbeddedQueue::new(Duration::from_secs(30), 10));
-        assert!(queue.send("a".to_owned()).await);
-        assert_eq!(bodies(&queue).await, [("a".to_owned(), 1)]);
-        assert_eq!(bodies(&queue).await, []);
-        tokio::time::advance(Duration::from_secs(30)).await;
-        assert_eq!(bodies(&queue).await, [("a".to_owned(), 2)]);
+    #[test]
+    fn a_message_not_deleted_comes_back() {
+        let (queue, start) = (queue_of(&["a"]), Instant::now());
+        assert_eq!(take(&queue, start)[0].receive_count, 1);
+        assert_eq!(take(&queue, start + HIDDEN / 2), []);
+        let again = take(&queue, start + HIDDEN);
+        assert_eq!((again[0].body.as_str(), again[0].receive_count), ("a", 2));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn closes_when_the_last_message_is_deleted() {
-        let queue = Arc::new(EmbeddedQueue::new(Duration::from_secs(30), 10));
-        queue.send("a".to_owned()).await;
+        let queue = std::sync::Arc::new(queue_of(&["a"]));
         queue.close();
-        let Received::Messages(messages) = queue.receive(10, Duration::ZERO).await.unwrap() else { panic!() };
-        assert!(matches!(queue.receive(10, Duration::ZERO).await.unwrap(), Received::Nothing));
-        queue.delete(&[messages[0].receipt_handle.clone()]).await.unwrap();
-        assert!(matches!(queue.receive(10, Duration::ZERO).await.unwrap(), Received::Closed));
+        let held = take(&queue, Instant::now());
+        assert!(matches!(queue.take(10, Instant::now()), Received::Nothing));
+        queue.delete(&[held[0].receipt_handle.clone()]).await.unwrap();
+        assert!(matches!(
+            queue.receive(10, Duration::ZERO).await.unwrap(),
+            Received::Closed
+        ));
         assert!(!queue.send("b".to_owned()).await);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn extending_hides_longer() {
-        let queue = Arc::new(EmbeddedQueue::new(Duration::from_secs(30), 10));
-        queue.send("a".to_owned()).await;
-        let Received::Messages(messages) = queue.receive(10, Duration::ZERO).await.unwrap() else { panic!() };
-        queue.extend(&[messages[0].receipt_handle.clone()], Duration::from_secs(90)).await.unwrap();
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(bodies(&queue).await, []);
-        tokio::time::advance(Duration::from_secs(31)).await;
-        assert_eq!(bodies(&queue).await, [("a".to_owned(), 2)]);
+        let queue = std::sync::Arc::new(queue_of(&["a"]));
+        let start = Instant::now();
+        let held = take(&queue, start);
+        queue
+            .extend(&[held[0].receipt_handle.clone()], HIDDEN * 3)
+            .await
+            .unwrap();
+        assert_eq!(take(&queue, start + HIDDEN * 2), []);
+        assert_eq!(take(&queue, start + HIDDEN * 4)[0].receive_count, 2);
+    }
+
+    #[tokio::test]
+    async fn sending_waits_for_room() {
+        let queue = std::sync::Arc::new(EmbeddedQueue::new(HIDDEN, 1));
+        assert!(queue.send("a".to_owned()).await);
+        let (sent, received) = tokio::join!(queue.send("b".to_owned()), queue.receive(1, Duration::ZERO));
+        assert!(sent && matches!(received.unwrap(), Received::Messages(messages) if messages[0].body == "a"));
     }
 }

@@ -12,11 +12,11 @@
 use bytes::Bytes;
 
 use super::decompress::{UnpackError, UnpackLimits, Unpacker};
+use super::source::LogSource;
 use super::source::cloudtrail::{self, Records};
 use super::source::content::{read_content, unreadable};
 use super::source::key::SkipReason;
-use super::source::records::{Fault, Walk};
-use super::source::LogSource;
+use super::source::records::{Fault, Text, Walk};
 
 /// Bounds of a segment.
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +55,12 @@ pub struct SetAside {
     pub index: u64,
     /// Why, and where in the text.
     pub reason: String,
-    /// The first bytes of it.
+    /// Its bytes, or the first of them.
     pub bytes: Vec<u8>,
+    /// All its bytes are there: it can be tried again without its object.
+    pub is_whole: bool,
+    /// It is the rest of its object: nothing behind it could be read.
+    pub is_rest: bool,
 }
 
 /// What was found in an object.
@@ -147,7 +151,10 @@ const LOOK_BYTES: usize = 4096;
 impl Segment {
     /// Returns an empty segment.
     pub fn new(limits: SegmentLimits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            limits,
+            ..Self::default()
+        }
     }
 
     /// Returns how many records are held.
@@ -190,7 +197,11 @@ impl Segment {
         reading.tally.stored_bytes -= piece.bytes.len() as u64;
         self.reading = Some(reading);
         piece.first = false;
-        if full { Fill::Full(piece) } else { Fill::Taken(None) }
+        if full {
+            Fill::Full(piece)
+        } else {
+            Fill::Taken(None)
+        }
     }
 
     /// Says whether it is time to write; never when there is nothing to write.
@@ -204,7 +215,10 @@ impl Segment {
     /// # Errors
     /// It is no UTF-8, which `read` has seen to that it is.
     pub fn text(&self) -> Result<&str, std::str::Utf8Error> {
-        let end = self.reading.as_ref().map_or(self.text.len(), |reading| reading.done);
+        let end = self
+            .reading
+            .as_ref()
+            .map_or(self.text.len(), |reading| reading.done);
         std::str::from_utf8(self.text.get(..end).unwrap_or_default())
     }
 
@@ -219,27 +233,46 @@ impl Segment {
         }
         // Room for one record beyond the budget: a record must be whole to be read.
         let pending = self.text.len().saturating_sub(reading.done);
-        let full_at = self.limits.plain_bytes_max.max(self.text.len() + 1) + pending.min(self.limits.record_bytes_max);
+        let full_at =
+            self.limits.plain_bytes_max.max(self.text.len() + 1) + pending.min(self.limits.record_bytes_max);
         let unpacked = reading.unpacker.unpack(&mut piece.bytes, &mut self.text, full_at);
         if let Err(error) = unpacked {
             piece.bytes.clear();
             return Some(error);
         }
-        if piece.last && piece.bytes.is_empty() { reading.unpacker.finish(&mut self.text).err() } else { None }
+        if piece.last && piece.bytes.is_empty() {
+            reading.unpacker.finish(&mut self.text).err()
+        } else {
+            None
+        }
     }
 
     fn read(&mut self, reading: &mut Reading, object: u32, last: bool) {
         let from = reading.done;
         let (mut faults, held) = (Vec::new(), self.rows());
         let records = &mut self.records;
-        reading.done = reading.walk.run(&self.text, from, last, &mut faults, |scanner, index| {
-            cloudtrail::parse(scanner, records, object, index)
-        });
+        let text = Text {
+            bytes: &self.text,
+            from,
+            last,
+        };
+        reading.done = reading
+            .walk
+            .run(&self.text, from, last, &mut faults, |scanner, index| {
+                cloudtrail::parse(scanner, records, object, index)
+            });
         for fault in faults {
             self.note_fault(reading, object, &fault);
         }
         self.check_utf8(reading, (from, reading.done), held);
-        let newest = self.records.records.get(held..).unwrap_or_default().iter().map(|record| record.time).max();
+        let newest = self
+            .records
+            .records
+            .get(held..)
+            .unwrap_or_default()
+            .iter()
+            .map(|record| record.time)
+            .max();
         reading.tally.time_max = reading.tally.time_max.max(newest);
     }
 
@@ -260,7 +293,13 @@ impl Segment {
             let index = reading.walk.records();
             reading.walk.stop();
             let reason = format!("more than {} bad records", self.limits.set_aside_records_max);
-            let fault = Fault { index, range: 0..0, reason: "", at: reading.walk.offset(from), is_rest: true };
+            let fault = Fault {
+                index,
+                range: 0..0,
+                reason: "",
+                at: reading.walk.offset(from),
+                is_rest: true,
+            };
             self.note_fault(reading, object, &fault);
             if let Some(entry) = self.set_aside.last_mut() {
                 entry.reason.insert_str(0, &reason);
@@ -271,20 +310,40 @@ impl Segment {
     fn note_fault(&mut self, reading: &mut Reading, object: u32, fault: &Fault) {
         reading.tally.set_aside += 1;
         let bytes = self.text.get(fault.range.clone()).unwrap_or_default();
-        let kept = bytes.get(..self.limits.set_aside_bytes_max.min(bytes.len())).unwrap_or_default().to_vec();
-        let rest = if fault.is_rest { ", and nothing behind it can be read" } else { "" };
+        let kept = bytes
+            .get(..self.limits.set_aside_bytes_max.min(bytes.len()))
+            .unwrap_or_default()
+            .to_vec();
+        let rest = if fault.is_rest {
+            ", and nothing behind it can be read"
+        } else {
+            ""
+        };
         let reason = format!("{} at byte {}{rest}", fault.reason, fault.at);
-        self.set_aside.push(SetAside { object, index: fault.index, reason, bytes: kept });
+        let is_whole = !fault.is_rest && !bytes.is_empty() && kept.len() == bytes.len();
+        self.set_aside.push(SetAside {
+            object,
+            index: fault.index,
+            reason,
+            bytes: kept,
+            is_whole,
+            is_rest: fault.is_rest,
+        });
     }
 
     /// Sets aside the records of a stretch of text that are not UTF-8, and blanks what else is not, so that
     /// all text left is.
     fn check_utf8(&mut self, reading: &mut Reading, (from, to): (usize, usize), held: usize) {
-        let Some(stretch) = self.text.get(from..to) else { return };
+        let Some(stretch) = self.text.get(from..to) else {
+            return;
+        };
         if simdutf8::basic::from_utf8(stretch).is_ok() {
             return;
         }
-        let fresh = self.records.records.split_off(held.min(self.records.records.len()));
+        let fresh = self
+            .records
+            .records
+            .split_off(held.min(self.records.records.len()));
         let mut at = from;
         for record in fresh {
             let range = record.range.start as usize..record.range.end as usize;
@@ -296,7 +355,13 @@ impl Segment {
                 continue;
             }
             let at = reading.walk.offset(range.start);
-            let fault = Fault { index: record.index, range, reason: "text that is no UTF-8", at, is_rest: false };
+            let fault = Fault {
+                index: record.index,
+                range,
+                reason: "text that is no UTF-8",
+                at,
+                is_rest: false,
+            };
             self.note_fault(reading, record.object, &fault);
         }
         blank(self.text.get_mut(at..to));
@@ -312,7 +377,14 @@ impl Segment {
         if let Some(error) = error {
             if found_any {
                 // What came before the break is good; the rest is one entry that says so.
-                let rest = SetAside { object, index: reading.tally.records, reason: error.to_string(), bytes: Vec::new() };
+                let rest = SetAside {
+                    object,
+                    index: reading.tally.records,
+                    reason: error.to_string(),
+                    bytes: Vec::new(),
+                    is_whole: false,
+                    is_rest: true,
+                };
                 self.set_aside.push(rest);
                 reading.tally.records += 1;
                 reading.tally.set_aside += 1;
@@ -331,7 +403,10 @@ impl Segment {
 
     /// Makes room for more after the records were written: only the text of a record not yet whole stays.
     pub fn clear(&mut self) {
-        let keep_from = self.reading.as_ref().map_or(self.text.len(), |reading| reading.done);
+        let keep_from = self
+            .reading
+            .as_ref()
+            .map_or(self.text.len(), |reading| reading.done);
         if let Some(reading) = &mut self.reading {
             let start = keep_from.min(self.text.len());
             self.text.drain(..start);

@@ -92,7 +92,10 @@ impl<Q> Trail<Q> {
 ///
 /// # Errors
 /// The first failure that no waiting will mend.
-pub async fn run<Q: Queue + 'static>(trail: Arc<Trail<Q>>, shutdown: watch::Receiver<bool>) -> Result<(), IngestError> {
+pub async fn run<Q: Queue + 'static>(
+    trail: Arc<Trail<Q>>,
+    shutdown: watch::Receiver<bool>,
+) -> Result<(), IngestError> {
     let mut lanes = JoinSet::new();
     let (stop, stopped) = watch::channel(false);
     for _ in 0..trail.limits.lanes.max(1) {
@@ -146,7 +149,9 @@ async fn gather<Q: Queue>(trail: &Trail<Q>) -> Result<Option<Vec<QueueMessage>>,
         let wait = deadline.saturating_duration_since(tokio::time::Instant::now());
         match trail.queue.receive(RECEIVE_MAX, wait).await? {
             Received::Messages(messages) => {
-                let announced = messages.iter().filter_map(|message| read_notification(&message.body).ok());
+                let announced = messages
+                    .iter()
+                    .filter_map(|message| read_notification(&message.body).ok());
                 stored_bytes += announced.flatten().filter_map(|object| object.size).sum::<u64>();
                 gathered.extend(messages);
             }
@@ -165,13 +170,20 @@ async fn give_up<Q: Queue>(
     error: IngestError,
 ) -> Result<(), IngestError> {
     let released = trail.catalog.release(batch).await;
-    let deliveries = messages.iter().map(|message| message.receive_count).max().unwrap_or(0);
+    let deliveries = messages
+        .iter()
+        .map(|message| message.receive_count)
+        .max()
+        .unwrap_or(0);
     if error.fate() == Fate::Stop || deliveries >= trail.limits.deliveries_max {
         return Err(error);
     }
     released?;
     tracing::warn!(%batch, error = &error as &dyn std::error::Error, "batch given up, its messages come again");
-    let receipt_handles: Vec<String> = messages.iter().map(|message| message.receipt_handle.clone()).collect();
+    let receipt_handles: Vec<String> = messages
+        .iter()
+        .map(|message| message.receipt_handle.clone())
+        .collect();
     trail.queue.extend(&receipt_handles, Duration::from_secs(1)).await
 }
 
@@ -184,8 +196,15 @@ pub struct Hold {
 
 impl Hold {
     /// Starts to hold a batch.
-    pub fn start<Q: Queue + 'static>(trail: &Arc<Trail<Q>>, batch: &BatchId, messages: &[QueueMessage]) -> Self {
-        let receipt_handles: Vec<String> = messages.iter().map(|message| message.receipt_handle.clone()).collect();
+    pub fn start<Q: Queue + 'static>(
+        trail: &Arc<Trail<Q>>,
+        batch: &BatchId,
+        messages: &[QueueMessage],
+    ) -> Self {
+        let receipt_handles: Vec<String> = messages
+            .iter()
+            .map(|message| message.receipt_handle.clone())
+            .collect();
         let (lose, lost) = watch::channel(false);
         let mut task = JoinSet::new();
         let (trail, batch) = (Arc::clone(trail), batch.clone());

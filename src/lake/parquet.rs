@@ -42,7 +42,9 @@ pub struct Encoder {
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder").field("bytes", &self.writer.bytes_written()).finish_non_exhaustive()
+        f.debug_struct("Encoder")
+            .field("bytes", &self.writer.bytes_written())
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,9 +55,13 @@ impl Encoder {
     /// The schema cannot be said in Parquet.
     pub fn new(table: Table, purpose: FilePurpose) -> Result<Self, ParquetError> {
         // The Arrow schema of some writers' making is no part of the file: crawlers infer it from Parquet's.
-        let options = ArrowWriterOptions::new().with_properties(properties(table, purpose)).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(table, purpose))
+            .with_skip_arrow_metadata(true);
         let schema = std::sync::Arc::clone(&table.schema().arrow);
-        Ok(Self { writer: ArrowWriter::try_new_with_options(Vec::new(), schema, options)? })
+        Ok(Self {
+            writer: ArrowWriter::try_new_with_options(Vec::new(), schema, options)?,
+        })
     }
 
     /// Adds rows.
@@ -95,13 +101,21 @@ fn properties(table: Table, purpose: FilePurpose) -> WriterProperties {
     }
     let time = table.schema().leaves.iter().position(|leaf| leaf.path == "time");
     if let (FilePurpose::Settled, Some(time)) = (purpose, time.and_then(|time| i32::try_from(time).ok())) {
-        let by_time = SortingColumn { column_idx: time, descending: false, nulls_first: false };
+        let by_time = SortingColumn {
+            column_idx: time,
+            descending: false,
+            nulls_first: false,
+        };
         builder = builder.set_sorting_columns(Some(vec![by_time]));
     }
     builder.build()
 }
 
-fn leaf_properties(builder: WriterPropertiesBuilder, leaf: &Leaf, purpose: FilePurpose) -> WriterPropertiesBuilder {
+fn leaf_properties(
+    builder: WriterPropertiesBuilder,
+    leaf: &Leaf,
+    purpose: FilePurpose,
+) -> WriterPropertiesBuilder {
     for_columns(builder, leaf, |mut builder, column, repeated| {
         if leaf.unique {
             builder = builder.set_column_dictionary_enabled(column.clone(), false);
@@ -130,10 +144,17 @@ fn for_columns(
         }
     }
     let repeated = leaf.path.contains("[]");
-    let ends: &[&[&str]] =
-        if leaf.leaf_type == LeafType::Map { &[&["key_value", "key"], &["key_value", "value"]] } else { &[&[]] };
+    let ends: &[&[&str]] = if leaf.leaf_type == LeafType::Map {
+        &[&["key_value", "key"], &["key_value", "value"]]
+    } else {
+        &[&[]]
+    };
     for end in ends {
-        let whole = path.iter().cloned().chain(end.iter().map(ToString::to_string)).collect();
+        let whole = path
+            .iter()
+            .cloned()
+            .chain(end.iter().map(ToString::to_string))
+            .collect();
         builder = set(builder, ColumnPath::new(whole), repeated || !end.is_empty());
     }
     builder

@@ -83,7 +83,9 @@ impl Place {
                 .to_owned();
             return Ok(Self::Bucket { bucket, prefix });
         }
-        let path = text.strip_prefix("file://").map_or(text, |path| if path.is_empty() { "/" } else { path });
+        let path = text
+            .strip_prefix("file://")
+            .map_or(text, |path| if path.is_empty() { "/" } else { path });
         if path.is_empty() || path.contains("://") {
             return Err(no_place());
         }

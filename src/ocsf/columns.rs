@@ -66,7 +66,10 @@ pub struct Columns {
 impl Validity {
     /// All rows have a value; the bits are then never looked at.
     fn full(rows: usize) -> Self {
-        Self { words: Vec::new(), set: rows }
+        Self {
+            words: Vec::new(),
+            set: rows,
+        }
     }
 
     #[inline]
@@ -99,12 +102,18 @@ impl Text {
     fn repeat(values: &[&str], times: usize) -> Self {
         let bytes = values.concat().into_bytes().repeat(times);
         let mut total = 0;
-        let lengths = std::iter::repeat_n(values, times).flatten().map(|value| value.len());
+        let lengths = std::iter::repeat_n(values, times)
+            .flatten()
+            .map(|value| value.len());
         let ends = lengths.map(|length| {
             total += length;
             end(total)
         });
-        Self { ends: ends.collect(), bytes, valid: Validity::full(times * values.len()) }
+        Self {
+            ends: ends.collect(),
+            bytes,
+            valid: Validity::full(times * values.len()),
+        }
     }
 
     #[inline]
@@ -260,7 +269,10 @@ impl Columns {
     /// Gives all complete rows the same 32-bit number.
     pub fn fill_int(&mut self, column: IntColumn, value: i32) {
         if let Some(int) = self.int.get_mut(column.0) {
-            *int = Fixed { values: vec![value; self.rows], valid: Validity::full(self.rows) };
+            *int = Fixed {
+                values: vec![value; self.rows],
+                valid: Validity::full(self.rows),
+            };
         }
     }
 

@@ -116,8 +116,8 @@ pub(super) enum Node {
     Long(usize),
     Time(usize),
     Flag(usize),
-    Struct(Fields, Vec<Node>),
-    List(Arc<Field>, usize, Box<Node>),
+    Struct(Fields, Vec<Self>),
+    List(Arc<Field>, usize, Box<Self>),
     Map(usize, usize, usize),
 }
 
@@ -156,7 +156,7 @@ struct Draft {
     is_list: bool,
     list: usize,
     leaf: Option<(LeafType, usize)>,
-    children: Vec<Draft>,
+    children: Vec<Self>,
 }
 
 impl TableSchema {

@@ -15,9 +15,13 @@ const CLOUDTRAIL_NAMES: [&[u8]; 3] = [b"\"eventSource\"", b"\"eventName\"", b"\"
 /// The reason to leave it alone.
 pub fn read_content(text: &[u8]) -> Result<LogSource, SkipReason> {
     let head = text.get(..LOOK_BYTES).unwrap_or(text);
-    let json = head.iter().find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf));
+    let json = head
+        .iter()
+        .find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf));
     if matches!(json, Some(b'{' | b'['))
-        && CLOUDTRAIL_NAMES.iter().any(|name| memchr::memmem::find(head, name).is_some())
+        && CLOUDTRAIL_NAMES
+            .iter()
+            .any(|name| memchr::memmem::find(head, name).is_some())
     {
         return Ok(LogSource::CloudTrail);
     }
@@ -30,7 +34,9 @@ pub fn read_content(text: &[u8]) -> Result<LogSource, SkipReason> {
 /// Says what makes a text unreadable as a log of JSON records, if anything does.
 pub fn unreadable(text: &[u8]) -> Option<&'static str> {
     match text {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => Some("UTF-16 or UTF-32 text, want UTF-8"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => {
+            Some("UTF-16 or UTF-32 text, want UTF-8")
+        }
         _ => {
             let first = text.iter().find(|byte| !byte.is_ascii_whitespace())?;
             match first {
@@ -48,9 +54,15 @@ mod tests {
 
     #[test]
     fn knows_cloudtrail_by_its_names() {
-        assert_eq!(read_content(br#"{"Records":[{"eventName":"X"}]}"#), Ok(LogSource::CloudTrail));
+        assert_eq!(
+            read_content(br#"{"Records":[{"eventName":"X"}]}"#),
+            Ok(LogSource::CloudTrail)
+        );
         assert_eq!(read_content(br#"{"a":1}"#), Err(SkipReason::Unknown));
-        assert_eq!(read_content(b"version account-id interface-id"), Err(SkipReason::NotBuilt("vpc_flow")));
+        assert_eq!(
+            read_content(b"version account-id interface-id"),
+            Err(SkipReason::NotBuilt("vpc_flow"))
+        );
     }
 
     #[test]

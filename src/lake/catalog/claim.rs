@@ -93,6 +93,17 @@ pub struct ObjectOutcome {
     pub time_max: Option<i64>,
 }
 
+/// Everything a batch has to say in its commit.
+#[derive(Debug, Default)]
+pub struct BatchOutcome {
+    /// Its objects.
+    pub objects: Vec<ObjectOutcome>,
+    /// Its files.
+    pub files: Vec<LakeFile>,
+    /// What it set aside.
+    pub set_aside: Vec<SetAsideEntry>,
+}
+
 impl Catalog {
     /// Claims objects for a batch, each until `now + lease`. Objects another batch holds past its
     /// lease are taken over; that batch's commit then fails.
@@ -157,14 +168,12 @@ impl Catalog {
     pub async fn commit(
         &self,
         batch: &BatchId,
-        objects: &[ObjectOutcome],
-        files: &[LakeFile],
-        set_aside: &[SetAsideEntry],
+        outcome: &BatchOutcome,
         now: Timestamp,
     ) -> Result<(), CatalogError> {
         let what = "commit a batch";
         let mut transaction = self.write(what).await?;
-        for object in objects {
+        for object in &outcome.objects {
             let kept = finish_one(&mut transaction, batch, object, now)
                 .await
                 .map_err(CatalogError::doing(what))?;
@@ -172,10 +181,10 @@ impl Catalog {
                 return Err(CatalogError::Fenced { batch: batch.clone() });
             }
         }
-        insert_visible(&mut transaction, batch, files, now)
+        insert_visible(&mut transaction, batch, &outcome.files, now)
             .await
             .map_err(CatalogError::doing(what))?;
-        insert_entries(&mut transaction, set_aside, now)
+        insert_entries(&mut transaction, &outcome.set_aside, now)
             .await
             .map_err(CatalogError::doing(what))?;
         transaction.commit().await.map_err(CatalogError::doing(what))

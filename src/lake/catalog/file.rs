@@ -255,10 +255,10 @@ impl Catalog {
             "select (select count(*) from files where file_key = $1)
              + (select count(*) from quarantine where entry_file = $1)",
         )
-            .bind(key)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(CatalogError::doing("look a file up"))?;
+        .bind(key)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(CatalogError::doing("look a file up"))?;
         Ok(row.get::<i64, _>(0) > 0)
     }
 }

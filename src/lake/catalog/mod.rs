@@ -20,7 +20,7 @@ mod file;
 mod set_aside;
 mod report;
 
-pub use claim::{Claim, ClaimedObject, ObjectId, ObjectOutcome, ObjectState};
+pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectId, ObjectOutcome, ObjectState};
 pub use file::{FileFilter, FileKind, LakeFile, Settling, Slice};
 pub use report::{DaySummary, SetAsideSummary, SourceSummary};
 pub use set_aside::SetAsideEntry;

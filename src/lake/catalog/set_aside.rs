@@ -40,21 +40,22 @@ impl Catalog {
         Ok(rows.iter().map(read_entry).collect())
     }
 
-    /// Makes the files of retried records visible and marks the records, together, once.
+    /// Makes the files of retried records visible and marks the records, together, once. With each record
+    /// comes how many events it became: the rest of an object may hold many.
     ///
     /// # Errors
     /// `Fenced` when another run retried one of them in the meantime; nothing has changed then.
     pub async fn commit_retry(
         &self,
         batch: &BatchId,
-        retried: &[SetAsideEntry],
+        retried: &[(SetAsideEntry, u64)],
         files: &[LakeFile],
         now: Timestamp,
     ) -> Result<(), CatalogError> {
         let what = "commit retried records";
         let mut transaction = self.write(what).await?;
-        for entry in retried {
-            let marked = mark_retried(&mut transaction, entry)
+        for (entry, events) in retried {
+            let marked = mark_retried(&mut transaction, entry, *events)
                 .await
                 .map_err(CatalogError::doing(what))?;
             if !marked {
@@ -71,6 +72,7 @@ impl Catalog {
 async fn mark_retried(
     transaction: &mut Transaction<'_, Sqlite>,
     entry: &SetAsideEntry,
+    events: u64,
 ) -> Result<bool, sqlx::Error> {
     let marked = sqlx::query(
         "update quarantine set state = 'retried' where entry_file = $1 and entry_line = $2 and state = 'open'",
@@ -80,9 +82,10 @@ async fn mark_retried(
     .execute(&mut **transaction)
     .await?;
     sqlx::query(
-        "update objects set set_aside = set_aside - 1, events = events + 1
-         where bucket = $1 and object_key = $2 and version = $3",
+        "update objects set set_aside = set_aside - 1, events = events + $1, records = records + $1 - 1
+         where bucket = $2 and object_key = $3 and version = $4",
     )
+    .bind(to_sql(events))
     .bind(&entry.object.bucket)
     .bind(&entry.object.key)
     .bind(&entry.object.version)

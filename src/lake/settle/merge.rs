@@ -5,8 +5,8 @@
 //! Rows are gathered in runs straight from the decoded batches, so a value is
 //! copied once between decoding and encoding.
 
-use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::compute::interleave_record_batch;
@@ -72,8 +72,12 @@ impl Merge<'_> {
         }
         let mut counts = Counts::default();
         for (account, region) in partitions {
-            let partition =
-                Partition { table: self.table, day: self.day, account: *account, region: region.clone() };
+            let partition = Partition {
+                table: self.table,
+                day: self.day,
+                account: *account,
+                region: region.clone(),
+            };
             let mut output = Output::new(partition, self.name, self.file_bytes_max);
             self.partition(&mut cursors, &mut output, &mut counts)?;
             output.cut()?;
@@ -102,7 +106,9 @@ impl Merge<'_> {
         }
         while let Some(Reverse((_, number))) = heap.pop() {
             let next = heap.peek().map_or(i64::MAX, |Reverse((time, _))| *time);
-            let Some(cursor) = cursors.get_mut(number) else { continue };
+            let Some(cursor) = cursors.get_mut(number) else {
+                continue;
+            };
             // A run: all rows of this file up to the next row of any other.
             while let Some(time) = cursor.time()? {
                 if time > next {
@@ -148,7 +154,9 @@ struct Decoded {
 impl Cursor {
     /// Opens the rows of some partitions; `None` when the file has none of them.
     fn open(input: &Input, partitions: &[(AccountId, Region)]) -> Result<Option<Self>, ParquetError> {
-        let (Some(first), Some(last)) = (partitions.first(), partitions.last()) else { return Ok(None) };
+        let (Some(first), Some(last)) = (partitions.first(), partitions.last()) else {
+            return Ok(None);
+        };
         let (mut before, mut rows, mut slices) = (0, 0, VecDeque::new());
         for slice in &input.slices {
             let key = (slice.account, slice.region.clone());
@@ -162,22 +170,33 @@ impl Cursor {
         if rows == 0 {
             return Ok(None);
         }
-        let options = ArrowReaderOptions::new().with_page_index_policy(parquet::file::metadata::PageIndexPolicy::Optional);
+        let options = ArrowReaderOptions::new()
+            .with_page_index_policy(parquet::file::metadata::PageIndexPolicy::Optional);
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.bytes.clone(), options)?;
         let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let narrow = |rows: u64| usize::try_from(rows).unwrap_or(total).min(total);
         let wanted = narrow(before)..narrow(before + rows);
         let selection = RowSelection::from_consecutive_ranges(std::iter::once(wanted), total);
-        let reader = builder.with_row_selection(selection).with_batch_size(BATCH_ROWS).build()?;
-        Ok(Some(Self { reader, slices, left: 0, decoded: None, at: 0, gathered: None }))
+        let reader = builder
+            .with_row_selection(selection)
+            .with_batch_size(BATCH_ROWS)
+            .build()?;
+        Ok(Some(Self {
+            reader,
+            slices,
+            left: 0,
+            decoded: None,
+            at: 0,
+            gathered: None,
+        }))
     }
 
     /// Goes to a partition and returns how many rows it has here.
     fn enter(&mut self, partition: &Partition) -> u64 {
         self.gathered = None;
-        let here = self.slices.pop_front_if(|slice| {
-            slice.account == partition.account && slice.region == partition.region
-        });
+        let here = self
+            .slices
+            .pop_front_if(|slice| slice.account == partition.account && slice.region == partition.region);
         self.left = here.map_or(0, |slice| slice.rows);
         self.left
     }
@@ -193,7 +212,10 @@ impl Cursor {
             {
                 return Ok(Some(decoded.times.value(self.at)));
             }
-            let batch = self.reader.next().ok_or_else(|| ParquetError::EOF("fewer rows than the catalog says".to_owned()))??;
+            let batch = self
+                .reader
+                .next()
+                .ok_or_else(|| ParquetError::EOF("fewer rows than the catalog says".to_owned()))??;
             self.decoded = Some(Decoded::new(batch)?);
             (self.at, self.gathered) = (0, None);
         }
@@ -201,7 +223,10 @@ impl Cursor {
 
     fn uid(&self) -> Option<&str> {
         let decoded = self.decoded.as_ref()?;
-        decoded.uids.is_valid(self.at).then(|| decoded.uids.value(self.at))
+        decoded
+            .uids
+            .is_valid(self.at)
+            .then(|| decoded.uids.value(self.at))
     }
 
     fn advance(&mut self) {
@@ -213,10 +238,16 @@ impl Cursor {
 impl Decoded {
     fn new(batch: RecordBatch) -> Result<Self, ParquetError> {
         let missing = |what: &str| ParquetError::General(format!("a file of the lake without {what}"));
-        let times = batch.column_by_name("time").and_then(|times| times.as_primitive_opt::<Int64Type>());
+        let times = batch
+            .column_by_name("time")
+            .and_then(|times| times.as_primitive_opt::<Int64Type>());
         let times = times.ok_or_else(|| missing("time"))?.clone();
-        let metadata = batch.column_by_name("metadata").and_then(|metadata| metadata.as_struct_opt());
-        let uids = metadata.and_then(|metadata| metadata.column_by_name("uid")).and_then(|uid| uid.as_string_opt::<i32>());
+        let metadata = batch
+            .column_by_name("metadata")
+            .and_then(|metadata| metadata.as_struct_opt());
+        let uids = metadata
+            .and_then(|metadata| metadata.column_by_name("uid"))
+            .and_then(|uid| uid.as_string_opt::<i32>());
         let uids = uids.ok_or_else(|| missing("metadata.uid"))?.clone();
         Ok(Self { batch, times, uids })
     }
@@ -267,7 +298,11 @@ impl Gather {
             return Ok(());
         }
         let first = self.rows.first().copied().unwrap_or_default();
-        let is_run = self.rows.iter().enumerate().all(|(number, row)| *row == (first.0, first.1 + number));
+        let is_run = self
+            .rows
+            .iter()
+            .enumerate()
+            .all(|(number, row)| *row == (first.0, first.1 + number));
         let rows = match self.batches.get(first.0) {
             Some(only) if is_run => only.batch.slice(first.1, self.rows.len()),
             _ => {
@@ -284,7 +319,9 @@ impl Gather {
 
     fn time(&self, row: Option<&(usize, usize)>) -> i64 {
         let (batch, at) = row.copied().unwrap_or_default();
-        self.batches.get(batch).map_or(0, |decoded| decoded.times.value(at))
+        self.batches
+            .get(batch)
+            .map_or(0, |decoded| decoded.times.value(at))
     }
 }
 
@@ -307,7 +344,13 @@ struct Open {
 
 impl Output {
     fn new(partition: Partition, name: &str, file_bytes_max: usize) -> Self {
-        Self { partition, name: name.to_owned(), file_bytes_max, open: None, files: Vec::new() }
+        Self {
+            partition,
+            name: name.to_owned(),
+            file_bytes_max,
+            open: None,
+            files: Vec::new(),
+        }
     }
 
     fn write(&mut self, rows: &RecordBatch, (from, to): (i64, i64)) -> Result<(), ParquetError> {
@@ -323,21 +366,42 @@ impl Output {
         open.encoder.write(rows)?;
         open.rows += rows.num_rows() as u64;
         open.time_max = to;
-        if open.encoder.held_bytes() >= self.file_bytes_max { self.cut() } else { Ok(()) }
+        if open.encoder.held_bytes() >= self.file_bytes_max {
+            self.cut()
+        } else {
+            Ok(())
+        }
     }
 
     /// Ends the present file.
     fn cut(&mut self) -> Result<(), ParquetError> {
-        let Some(Open { encoder, rows, time_min, time_max }) = self.open.take() else { return Ok(()) };
+        let Some(Open {
+            encoder,
+            rows,
+            time_min,
+            time_max,
+        }) = self.open.take()
+        else {
+            return Ok(());
+        };
         let bytes = encoder.finish()?;
         let name = format!("{}-{:04}", self.name, self.files.len());
-        let Partition { table, day, account, region } = &self.partition;
+        let Partition {
+            table,
+            day,
+            account,
+            region,
+        } = &self.partition;
         let file = LakeFile {
             key: settled_key(&self.partition, &name),
             table: *table,
             kind: FileKind::Settled,
             day: *day,
-            slices: vec![Slice { account: *account, region: region.clone(), rows }],
+            slices: vec![Slice {
+                account: *account,
+                region: region.clone(),
+                rows,
+            }],
             rows,
             bytes: bytes.len() as u64,
             time_min,

@@ -127,7 +127,10 @@ pub async fn settle(
     clock: fn() -> Timestamp,
     mut told: impl FnMut(Table, EventDay, SettleSummary),
 ) -> Result<SettleSummary, SettleError> {
-    let mut summary = SettleSummary { swept: sweep::sweep(catalog, lake, limits, clock()).await?, ..SettleSummary::default() };
+    let mut summary = SettleSummary {
+        swept: sweep::sweep(catalog, lake, limits, clock()).await?,
+        ..SettleSummary::default()
+    };
     let today = EventDay::of(clock().as_millisecond());
     // Each round takes what fits; a round that finds nothing ends it. Every round leaves fewer files.
     loop {
@@ -184,14 +187,26 @@ async fn settle_round(
     let mut merging = JoinSet::new();
     for (number, job) in jobs.into_iter().enumerate() {
         let name = format!("{batch}-{number}");
-        start(&mut merging, Work { inputs: Arc::clone(&inputs), job, name, round: (round.table, round.day), limits }, sender.clone());
+        start(
+            &mut merging,
+            Work {
+                inputs: Arc::clone(&inputs),
+                job,
+                name,
+                round: (round.table, round.day),
+                limits,
+            },
+            sender.clone(),
+        );
     }
     drop((sender, inputs));
-    let mut files = Vec::new();
+    let mut files: Vec<Merged> = Vec::new();
     while receiver.recv_many(&mut files, 64).await > 0 {
-        let fresh = files.drain(..).collect::<Vec<Merged>>();
+        let fresh = std::mem::take(&mut files);
         put_planned(catalog, lake, &batch, &fresh, clock()).await?;
-        settling.written.extend(fresh.into_iter().map(|merged| merged.file));
+        settling
+            .written
+            .extend(fresh.into_iter().map(|merged| merged.file));
     }
     while let Some(ended) = merging.join_next().await {
         let counts = ended.map_err(|_panic| SettleError::Lost)??;
@@ -226,8 +241,20 @@ fn start(
     sender: mpsc::Sender<Merged>,
 ) {
     merging.spawn_blocking(move || {
-        let Work { inputs, job, name, round: (table, day), limits } = work;
-        let merge = merge::Merge { table, day, inputs: &inputs, name: &name, file_bytes_max: limits.file_bytes_max };
+        let Work {
+            inputs,
+            job,
+            name,
+            round: (table, day),
+            limits,
+        } = work;
+        let merge = merge::Merge {
+            table,
+            day,
+            inputs: &inputs,
+            name: &name,
+            file_bytes_max: limits.file_bytes_max,
+        };
         // Nobody receives when the round was given up: the rest of the merge is for nothing.
         let merged = merge.run(&job.partitions, |file| sender.blocking_send(file).is_ok());
         merged.map_err(|source| SettleError::Parquet { table, day, source })
@@ -243,11 +270,26 @@ async fn read_inputs(catalog: &Catalog, lake: &Lake, round: &Round) -> Result<Ve
 }
 
 async fn read_input(catalog: &Catalog, lake: &Lake, file: &LakeFile) -> Result<Input, SettleError> {
-    let slices = if file.slices.is_empty() { catalog.slices(&file.key).await? } else { file.slices.clone() };
-    let wrong = |source| SettleError::Store { what: "read", key: file.key.clone(), source };
-    let object = lake.store.get(&Path::from(file.key.as_str())).await.map_err(wrong)?;
+    let slices = if file.slices.is_empty() {
+        catalog.slices(&file.key).await?
+    } else {
+        file.slices.clone()
+    };
+    let wrong = |source| SettleError::Store {
+        what: "read",
+        key: file.key.clone(),
+        source,
+    };
+    let object = lake
+        .store
+        .get(&Path::from(file.key.as_str()))
+        .await
+        .map_err(wrong)?;
     let bytes = object.bytes().await.map_err(wrong)?;
-    Ok(Input { bytes, slices: plan::in_order(slices) })
+    Ok(Input {
+        bytes,
+        slices: plan::in_order(slices),
+    })
 }
 
 /// Records the names of files, then writes them.
@@ -263,7 +305,11 @@ async fn put_planned(
     futures::stream::iter(merged)
         .map(|Merged { file, bytes }| async move {
             let put = lake.put(&file.key, PutPayload::from(bytes.clone())).await;
-            put.map_err(|source| SettleError::Store { what: "write", key: file.key.clone(), source })
+            put.map_err(|source| SettleError::Store {
+                what: "write",
+                key: file.key.clone(),
+                source,
+            })
         })
         .buffer_unordered(4)
         .try_collect()

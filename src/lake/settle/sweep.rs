@@ -21,7 +21,10 @@ pub(super) async fn sweep(
 ) -> Result<u64, SettleError> {
     let before = |age: std::time::Duration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
     let mut swept = 0;
-    for key in catalog.dead_files(before(limits.orphan_age), before(limits.hot_grace)).await? {
+    for key in catalog
+        .dead_files(before(limits.orphan_age), before(limits.hot_grace))
+        .await?
+    {
         delete(lake, &key).await?;
         catalog.forget_file(&key).await?;
         swept += 1;
@@ -39,8 +42,17 @@ async fn sweep_orphans(
     prefix: &str,
     older_than: Timestamp,
 ) -> Result<u64, SettleError> {
-    let wrong = |source| SettleError::Store { what: "list", key: prefix.to_owned(), source };
-    let listed: Vec<_> = lake.store.list(Some(&Path::from(prefix))).try_collect().await.map_err(wrong)?;
+    let wrong = |source| SettleError::Store {
+        what: "list",
+        key: prefix.to_owned(),
+        source,
+    };
+    let listed: Vec<_> = lake
+        .store
+        .list(Some(&Path::from(prefix)))
+        .try_collect()
+        .await
+        .map_err(wrong)?;
     let mut swept = 0;
     for meta in listed {
         let key = meta.location.to_string();
@@ -56,6 +68,10 @@ async fn sweep_orphans(
 async fn delete(lake: &Lake, key: &str) -> Result<(), SettleError> {
     match lake.store.delete(&Path::from(key)).await {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(source) => Err(SettleError::Store { what: "delete", key: key.to_owned(), source }),
+        Err(source) => Err(SettleError::Store {
+            what: "delete",
+            key: key.to_owned(),
+            source,
+        }),
     }
 }

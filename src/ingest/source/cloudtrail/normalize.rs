@@ -115,11 +115,19 @@ pub fn normalize(
     columns: &mut Columns,
     scratch: &mut String,
 ) {
-    let mut row = Row { record, records, text: origin.text, columns, scratch, class: record.table.class() };
+    let mut row = Row {
+        record,
+        records,
+        text: origin.text,
+        columns,
+        scratch,
+        class: record.table.class(),
+    };
     row.columns.long(TIME, record.time);
     row.columns.long(TIME_DT, record.time);
     row.columns.text(LOG_NAME, origin.object);
-    row.columns.int(SEQUENCE, i32::try_from(record.index).unwrap_or(i32::MAX));
+    row.columns
+        .int(SEQUENCE, i32::try_from(record.index).unwrap_or(i32::MAX));
     for (field, column) in PLAIN {
         if let Some(value) = row.value(field) {
             row.columns.text(column, &value);
@@ -236,7 +244,10 @@ impl<'a> Row<'a> {
                 self.keep_field(Field::EventName);
             }
         }
-        for (field, column) in [(Field::RequestParameters, REQUEST_DATA), (Field::ResponseElements, RESPONSE_DATA)] {
+        for (field, column) in [
+            (Field::RequestParameters, REQUEST_DATA),
+            (Field::ResponseElements, RESPONSE_DATA),
+        ] {
             if let Some(span) = self.record.field(field) {
                 self.columns.text(column, span.json(self.text));
             }
@@ -250,7 +261,9 @@ impl<'a> Row<'a> {
                 }
             }
             // OCSF wants an id for every request.
-            None => self.columns.text(REQUEST_UID, event_id.as_deref().unwrap_or("unknown")),
+            None => self
+                .columns
+                .text(REQUEST_UID, event_id.as_deref().unwrap_or("unknown")),
         }
         if self.record.field(Field::EventSource).is_none() {
             // A service needs a name; the source of the record is the nearest to one.
@@ -271,7 +284,9 @@ impl<'a> Row<'a> {
             self.columns.text(USER_NAME, &name);
             self.observable("actor.user.name", &name, ("User Name", 4));
         }
-        let key = self.value(Field::AccessKeyId).or_else(|| self.extra("userIdentity.", "credentialId"));
+        let key = self
+            .value(Field::AccessKeyId)
+            .or_else(|| self.extra("userIdentity.", "credentialId"));
         if let Some(key) = key {
             self.columns.text(CREDENTIAL_UID, &key);
         }
@@ -279,7 +294,10 @@ impl<'a> Row<'a> {
         let federated = self
             .extra("userIdentity.sessionContext.", "webIdFederationData")
             .and_then(|data| found(&data, &["federatedProvider"]));
-        if let Some(provider) = federated.or_else(|| self.extra("userIdentity.", "identityProvider").map(Cow::into_owned)) {
+        if let Some(provider) = federated.or_else(|| {
+            self.extra("userIdentity.", "identityProvider")
+                .map(Cow::into_owned)
+        }) {
             self.columns.text(IDP_NAME, &provider);
         }
     }
@@ -328,7 +346,8 @@ impl<'a> Row<'a> {
             }
             None => {
                 let service = self.peek(Field::EventSource);
-                self.columns.text(SRC_SVC_NAME, service.as_deref().unwrap_or("unknown"));
+                self.columns
+                    .text(SRC_SVC_NAME, service.as_deref().unwrap_or("unknown"));
             }
         }
     }
@@ -338,12 +357,19 @@ impl<'a> Row<'a> {
         let operation = classify::plain_name(&name);
         let activity = classify::activity(self.class, operation);
         self.columns.int(ACTIVITY_ID, activity);
-        self.columns.text(ACTIVITY_NAME, self.class.activity(activity).unwrap_or(operation));
+        self.columns
+            .text(ACTIVITY_NAME, self.class.activity(activity).unwrap_or(operation));
         self.columns.long(TYPE_UID, self.class.type_uid(activity));
         self.columns.text(TYPE_NAME, self.class.type_name(activity));
         let failed = if name == "ConsoleLogin" {
-            let answer = self.record.field(Field::ResponseElements).map(|span| span.json(self.text));
-            answer.and_then(|answer| found(answer, &["ConsoleLogin"])).as_deref() == Some("Failure")
+            let answer = self
+                .record
+                .field(Field::ResponseElements)
+                .map(|span| span.json(self.text));
+            answer
+                .and_then(|answer| found(answer, &["ConsoleLogin"]))
+                .as_deref()
+                == Some("Failure")
         } else {
             self.record.field(Field::ErrorCode).is_some()
         };
@@ -412,7 +438,13 @@ impl<'a> Row<'a> {
         let uid_alt = in_response(&[&["user", "userId"], &["role", "roleId"]]);
         let name = found(request, &["userName"])
             .or_else(|| found(request, &["roleName"]))
-            .or_else(|| in_response(&[&["user", "userName"], &["role", "roleName"], &["accessKey", "userName"]]));
+            .or_else(|| {
+                in_response(&[
+                    &["user", "userName"],
+                    &["role", "roleName"],
+                    &["accessKey", "userName"],
+                ])
+            });
         self.affected_user((uid, uid_alt, name));
         if let Some(policy) = found(request, &["policyArn"]) {
             self.columns.text(POLICY_UID, &policy);
@@ -425,13 +457,22 @@ impl<'a> Row<'a> {
         let request = self.data(Field::RequestParameters);
         let response = self.data(Field::ResponseElements);
         let role = found(request, &["roleArn"]);
-        let name = found(request, &["roleSessionName"]).or_else(|| self.peek(Field::UserName).map(Cow::into_owned));
-        let uid = role.clone().or_else(|| self.peek(Field::UserArn).map(Cow::into_owned));
+        let name =
+            found(request, &["roleSessionName"]).or_else(|| self.peek(Field::UserName).map(Cow::into_owned));
+        let uid = role
+            .clone()
+            .or_else(|| self.peek(Field::UserArn).map(Cow::into_owned));
         self.affected_user((uid, self.peek(Field::PrincipalId).map(Cow::into_owned), name));
         let session = [
-            (NEW_SESSION_CREDENTIAL, found(response, &["credentials", "accessKeyId"])),
+            (
+                NEW_SESSION_CREDENTIAL,
+                found(response, &["credentials", "accessKeyId"]),
+            ),
             (NEW_SESSION_UID, found(response, &["assumedRoleUser", "arn"])),
-            (NEW_SESSION_UID_ALT, found(response, &["assumedRoleUser", "assumedRoleId"])),
+            (
+                NEW_SESSION_UID_ALT,
+                found(response, &["assumedRoleUser", "assumedRoleId"]),
+            ),
             (NEW_SESSION_ISSUER, role),
         ];
         for (column, value) in session {
@@ -440,7 +481,8 @@ impl<'a> Row<'a> {
             }
         }
         let service = self.peek(Field::EventSource);
-        self.columns.text(SERVICE, service.as_deref().unwrap_or("unknown"));
+        self.columns
+            .text(SERVICE, service.as_deref().unwrap_or("unknown"));
         let additional = self.extra("", "additionalEventData");
         let additional = additional.as_deref().unwrap_or_default();
         if let Some(target) = found(additional, &["LoginTo"]) {
@@ -459,8 +501,16 @@ impl<'a> Row<'a> {
         let nobody = uid.is_none() && name.is_none();
         let own = |field: Field, row: &Self| row.peek(field).map(Cow::into_owned);
         let name = if nobody { own(Field::UserName, self) } else { name };
-        let uid = if nobody { own(Field::UserArn, self).or_else(|| self.derived_uid().map(Cow::into_owned)) } else { uid };
-        let uid = if uid.is_none() && name.is_none() { own(Field::UserAccountId, self) } else { uid };
+        let uid = if nobody {
+            own(Field::UserArn, self).or_else(|| self.derived_uid().map(Cow::into_owned))
+        } else {
+            uid
+        };
+        let uid = if uid.is_none() && name.is_none() {
+            own(Field::UserAccountId, self)
+        } else {
+            uid
+        };
         for (column, value) in [(AFFECTED_UID, uid), (AFFECTED_UID_ALT, uid_alt)] {
             if let Some(value) = value {
                 self.columns.text(column, &value);
@@ -474,7 +524,10 @@ impl<'a> Row<'a> {
 
     /// Returns the JSON text of a field, or nothing.
     fn data(&self, field: Field) -> &'a str {
-        self.record.field(field).map(|span| span.json(self.text)).unwrap_or_default()
+        self.record
+            .field(field)
+            .map(|span| span.json(self.text))
+            .unwrap_or_default()
     }
 
     /// Returns the text of a value without a column: of a string its text, of anything else its JSON.
@@ -483,7 +536,11 @@ impl<'a> Row<'a> {
         let extra = self.records.extras_of(self.record).iter().find(|extra| {
             !extra.in_envelope && extra.prefix == prefix && extra.key.is_some_and(|key| key.of(text) == name)
         })?;
-        if extra.value.kind.is_string() { plain(text, extra.value) } else { Some(Cow::Borrowed(extra.value.json(text))) }
+        if extra.value.kind.is_string() {
+            plain(text, extra.value)
+        } else {
+            Some(Cow::Borrowed(extra.value.json(text)))
+        }
     }
 
     fn observable(&mut self, name: &str, value: &str, (kind, kind_id): (&str, i32)) {
@@ -524,5 +581,7 @@ fn found(text: &str, path: &[&str]) -> Option<String> {
 
 /// Says whether OCSF takes a text for an address.
 fn is_ip(text: &str) -> bool {
-    text.len() <= 40 && text.as_bytes().first().is_some_and(u8::is_ascii_hexdigit) | text.starts_with(':') && text.parse::<IpAddr>().is_ok()
+    text.len() <= 40
+        && text.as_bytes().first().is_some_and(u8::is_ascii_hexdigit) | text.starts_with(':')
+        && text.parse::<IpAddr>().is_ok()
 }

@@ -47,7 +47,11 @@ pub fn parse(
     let mut draft = Draft::new(scanner.bytes(), &mut extras);
     let walked = draft.record(scanner);
     let found = walked.map(|()| draft.found);
-    let made = if found == Ok(Found::Record) { draft.finish(records, object, index) } else { Err("") };
+    let made = if found == Ok(Found::Record) {
+        draft.finish(records, object, index)
+    } else {
+        Err("")
+    };
     records.extras = extras;
     let result = match (found, made) {
         (Ok(Found::Record), Ok(mut record)) => {
@@ -79,7 +83,9 @@ impl<'a> Draft<'a> {
     }
 
     fn slice(&self, span: Span) -> &'a [u8] {
-        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+        self.text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
     }
 
     fn str(&self, span: Span) -> Option<&'a str> {
@@ -147,9 +153,17 @@ impl<'a> Draft<'a> {
 
     /// What was read so far belongs to an EventBridge envelope; the record is its `detail`.
     fn envelope(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
-        for (field, value) in Field::ALL.into_iter().zip(std::mem::replace(&mut self.fields, [None; FIELDS])) {
+        for (field, value) in Field::ALL
+            .into_iter()
+            .zip(std::mem::replace(&mut self.fields, [None; FIELDS]))
+        {
             if let Some(value) = value {
-                self.extras.push(Extra { prefix: field.path(), in_envelope: true, key: None, value });
+                self.extras.push(Extra {
+                    prefix: field.path(),
+                    in_envelope: true,
+                    key: None,
+                    value,
+                });
             }
         }
         for extra in self.extras.iter_mut().skip(self.first_extra) {
@@ -167,7 +181,10 @@ impl<'a> Draft<'a> {
             return self.extra(scanner, inside.parent(), key);
         }
         if inside == Inside::Identity && self.has_identity() {
-            return Err(Stop::Broken { at: key.start as usize, what: TWICE });
+            return Err(Stop::Broken {
+                at: key.start as usize,
+                what: TWICE,
+            });
         }
         scanner.expect(b'{', "no object")?;
         let mut first = true;
@@ -183,7 +200,10 @@ impl<'a> Draft<'a> {
     }
 
     fn has_identity(&self) -> bool {
-        self.fields.iter().skip(Field::UserType as usize).any(Option::is_some)
+        self.fields
+            .iter()
+            .skip(Field::UserType as usize)
+            .any(Option::is_some)
     }
 
     fn inner_member(&mut self, scanner: &mut Scanner<'_>, key: Span, inside: Inside) -> Result<(), Stop> {
@@ -212,14 +232,30 @@ impl<'a> Draft<'a> {
         if value.kind.is_string() {
             return self.set(key, field, value);
         }
-        self.push(Extra { prefix: field.path(), in_envelope: false, key: None, value }, key)
+        self.push(
+            Extra {
+                prefix: field.path(),
+                in_envelope: false,
+                key: None,
+                value,
+            },
+            key,
+        )
     }
 
     #[inline]
     fn json(&mut self, scanner: &mut Scanner<'_>, key: Span, field: Field) -> Result<(), Stop> {
         let value = scanner.value()?;
         if value.kind == Kind::Null || (field == Field::Resources && value.kind != Kind::Array) {
-            return self.push(Extra { prefix: field.path(), in_envelope: false, key: None, value }, key);
+            return self.push(
+                Extra {
+                    prefix: field.path(),
+                    in_envelope: false,
+                    key: None,
+                    value,
+                },
+                key,
+            );
         }
         self.set(key, field, value)
     }
@@ -228,32 +264,57 @@ impl<'a> Draft<'a> {
     fn set(&mut self, key: Span, field: Field, value: Span) -> Result<(), Stop> {
         match self.fields.get_mut(field as usize) {
             Some(slot @ None) => *slot = Some(value),
-            _ => return Err(Stop::Broken { at: key.start as usize, what: TWICE }),
+            _ => {
+                return Err(Stop::Broken {
+                    at: key.start as usize,
+                    what: TWICE,
+                });
+            }
         }
         Ok(())
     }
 
     fn extra(&mut self, scanner: &mut Scanner<'_>, prefix: &'static str, key: Span) -> Result<(), Stop> {
         let value = scanner.value()?;
-        self.push(Extra { prefix, in_envelope: self.in_envelope, key: Some(key), value }, key)
+        self.push(
+            Extra {
+                prefix,
+                in_envelope: self.in_envelope,
+                key: Some(key),
+                value,
+            },
+            key,
+        )
     }
 
     /// Keeps a value as an extra whose content is also needed.
     fn noted(&mut self, scanner: &mut Scanner<'_>, key: Span) -> Result<Span, Stop> {
         let value = scanner.value()?;
-        self.push(Extra { prefix: "", in_envelope: false, key: Some(key), value }, key)?;
+        self.push(
+            Extra {
+                prefix: "",
+                in_envelope: false,
+                key: Some(key),
+                value,
+            },
+            key,
+        )?;
         Ok(value)
     }
 
     fn push(&mut self, extra: Extra, key: Span) -> Result<(), Stop> {
         let text = self.text;
-        let name = |span: Option<Span>| span.and_then(|span| text.get(span.start as usize..span.end as usize));
+        let name =
+            |span: Option<Span>| span.and_then(|span| text.get(span.start as usize..span.end as usize));
         let own = name(extra.key);
         let twice = self.extras.iter().skip(self.first_extra).any(|other| {
             other.in_envelope == extra.in_envelope && other.prefix == extra.prefix && name(other.key) == own
         });
         if twice {
-            return Err(Stop::Broken { at: key.start as usize, what: TWICE });
+            return Err(Stop::Broken {
+                at: key.start as usize,
+                what: TWICE,
+            });
         }
         self.extras.push(extra);
         Ok(())
@@ -261,10 +322,14 @@ impl<'a> Draft<'a> {
 
     fn finish(&self, records: &mut Records, object: u32, index: u64) -> Result<RawRecord, &'static str> {
         let time = self.time()?;
-        let name = self.field_str(Field::EventName).ok_or("a record without eventName")?;
+        let name = self
+            .field_str(Field::EventName)
+            .ok_or("a record without eventName")?;
         let source = self.field_str(Field::EventSource).unwrap_or_default();
         let category = self.field_str(Field::EventCategory);
-        let region = self.field_str(Field::AwsRegion).map_or(0, |region| records.region_number(region));
+        let region = self
+            .field_str(Field::AwsRegion)
+            .map_or(0, |region| records.region_number(region));
         let extras_start = narrow(self.first_extra);
         Ok(RawRecord {
             object,
@@ -280,12 +345,19 @@ impl<'a> Draft<'a> {
     }
 
     fn field_str(&self, field: Field) -> Option<&'a str> {
-        self.fields.get(field as usize).copied().flatten().and_then(|span| self.str(span))
+        self.fields
+            .get(field as usize)
+            .copied()
+            .flatten()
+            .and_then(|span| self.str(span))
     }
 
     /// The account the record pertains to; numbers stand for text in some archives.
     fn account(&self) -> AccountId {
-        let recipient = self.recipient.and_then(|span| self.str(span)).and_then(AccountId::read);
+        let recipient = self
+            .recipient
+            .and_then(|span| self.str(span))
+            .and_then(AccountId::read);
         let caller = || self.field_str(Field::UserAccountId).and_then(AccountId::read);
         recipient.or_else(caller).unwrap_or(AccountId::EXTERNAL)
     }
@@ -293,7 +365,9 @@ impl<'a> Draft<'a> {
     fn time(&self) -> Result<i64, &'static str> {
         let field = self.fields.get(Field::EventTime as usize).copied().flatten();
         let text = field.or(self.fallback_time).ok_or("a record without eventTime")?;
-        self.str(text).and_then(read_time).ok_or("an eventTime that is no time between 2000 and 2199")
+        self.str(text)
+            .and_then(read_time)
+            .ok_or("an eventTime that is no time between 2000 and 2199")
     }
 }
 
@@ -338,13 +412,37 @@ pub fn read_time(text: &str) -> Option<i64> {
         return Some(time);
     }
     let time: jiff::Timestamp = text.parse().ok()?;
-    YEARS.contains(&jiff::tz::TimeZone::UTC.to_datetime(time).year()).then(|| time.as_millisecond())
+    YEARS
+        .contains(&jiff::tz::TimeZone::UTC.to_datetime(time).year())
+        .then(|| time.as_millisecond())
 }
 
 /// Reads `YYYY-MM-DDThh:mm:ssZ`, the form CloudTrail writes: no other text gives the same number this way.
 pub fn read_plain_time(text: &[u8]) -> Option<i64> {
     let text: &[u8; 20] = text.try_into().ok()?;
-    let [y0, y1, y2, y3, b'-', o0, o1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'Z'] = *text else {
+    let [
+        y0,
+        y1,
+        y2,
+        y3,
+        b'-',
+        o0,
+        o1,
+        b'-',
+        d0,
+        d1,
+        b'T',
+        h0,
+        h1,
+        b':',
+        m0,
+        m1,
+        b':',
+        s0,
+        s1,
+        b'Z',
+    ] = *text
+    else {
         return None;
     };
     let two = |tens: u8, ones: u8| {
@@ -354,7 +452,8 @@ pub fn read_plain_time(text: &[u8]) -> Option<i64> {
     let year = two(y0, y1)? * 100 + two(y2, y3)?;
     let (month, day) = (two(o0, o1)?, two(d0, d1)?);
     let (hour, minute, second) = (two(h0, h1)?, two(m0, m1)?, two(s0, s1)?);
-    let in_range = (2000..2200).contains(&year) && (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
+    let in_range =
+        (2000..2200).contains(&year) && (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
     if !in_range || day < 1 || day > days_in_month(year, month) {
         return None;
     }
@@ -387,16 +486,34 @@ mod tests {
 
     #[test]
     fn plain_times_are_read_as_jiff_reads_them() {
-        for text in ["2000-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2100-03-01T12:00:00Z", "2199-12-31T23:59:59Z"] {
+        for text in [
+            "2000-01-01T00:00:00Z",
+            "2024-02-29T23:59:59Z",
+            "2100-03-01T12:00:00Z",
+            "2199-12-31T23:59:59Z",
+        ] {
             let expected: jiff::Timestamp = text.parse().unwrap();
-            assert_eq!(read_plain_time(text.as_bytes()), Some(expected.as_millisecond()), "{text}");
+            assert_eq!(
+                read_plain_time(text.as_bytes()),
+                Some(expected.as_millisecond()),
+                "{text}"
+            );
         }
-        for text in ["2023-02-29T00:00:00Z", "2023-13-01T00:00:00Z", "2023-01-01T24:00:00Z", "2023-01-01 00:00:00Z", ""] {
+        for text in [
+            "2023-02-29T00:00:00Z",
+            "2023-13-01T00:00:00Z",
+            "2023-01-01T24:00:00Z",
+            "2023-01-01 00:00:00Z",
+            "",
+        ] {
             assert_eq!(read_plain_time(text.as_bytes()), None, "{text}");
         }
         assert_eq!(read_time("0000-01-01T00:00:00Z"), None);
         assert_eq!(read_time("9999-12-31T23:59:59Z"), None);
-        assert_eq!(read_time("2024-01-01T00:00:00.250+01:00"), Some(1_704_063_600_250));
+        assert_eq!(
+            read_time("2024-01-01T00:00:00.250+01:00"),
+            Some(1_704_063_600_250)
+        );
     }
 
     proptest! {

@@ -1,0 +1,229 @@
+//! `ashiato status`: what is in the lake, how fresh it is, what was set aside.
+
+use serde_json::json;
+
+use super::{Ending, Session, now, table};
+use crate::lake::catalog::{DaySummary, SetAsideSummary, SourceSummary};
+use crate::lake::path::EventDay;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Lag is the time since the newest event of a source that is in the lake.
+
+Examples:
+  ashiato status --lake /var/lake
+  ashiato status --lake /var/lake --days
+  ashiato status --lake /var/lake --json | jq .sources")]
+pub(crate) struct StatusArgs {
+    /// Also list every table, account, Region and day.
+    #[arg(long)]
+    days: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Result<Ending> {
+    let Session {
+        catalog, lake, out, ..
+    } = session;
+    let (sources, days) = (catalog.sources().await?, catalog.days().await?);
+    let (reasons, failed) = (
+        catalog.set_aside_reasons().await?,
+        catalog.failed_objects().await?,
+    );
+    let duplicates = catalog.duplicates().await?;
+    let now_ms = now().as_millisecond();
+    if args.json {
+        let failed: Vec<_> = failed
+            .iter()
+            .map(|(id, reason)| json!({"object": id.to_string(), "reason": reason}))
+            .collect();
+        let status = json!({
+            "lake": lake.place.to_string(),
+            "sources": sources.iter().map(|source| source_json(source, now_ms)).collect::<Vec<_>>(),
+            "days": days.iter().map(day_json).collect::<Vec<_>>(),
+            "set_aside": reasons.iter().map(reason_json).collect::<Vec<_>>(),
+            "unreadable": failed,
+            "duplicates_removed": duplicates,
+        });
+        writeln!(out, "{status:#}")?;
+        return Ok(Ending::Done);
+    }
+    writeln!(out, "lake {}", lake.place)?;
+    if sources.is_empty() {
+        writeln!(
+            out,
+            "nothing was read yet: `ashiato ingest PLACE` reads an archive"
+        )?;
+    } else {
+        print_sources(out, &sources, now_ms)?;
+    }
+    print_tables(out, &days)?;
+    if args.days {
+        let rows: Vec<_> = days.iter().map(day_cells).collect();
+        writeln!(out)?;
+        table::print(
+            out,
+            &["table", "account", "region", "day", "hot rows", "settled rows"],
+            &rows,
+        )?;
+    }
+    if duplicates > 0 {
+        writeln!(out, "\n{duplicates} duplicates removed by settling")?;
+    }
+    if !reasons.is_empty() {
+        let rows: Vec<_> = reasons
+            .iter()
+            .map(|reason| {
+                vec![
+                    reason.count.to_string(),
+                    reason.source.clone(),
+                    reason.reason.clone(),
+                ]
+            })
+            .collect();
+        writeln!(out)?;
+        table::print(out, &["set aside", "source", "reason"], &rows)?;
+    }
+    for (id, reason) in failed {
+        writeln!(
+            out,
+            "cannot read {}: {}",
+            table::printable(&id.to_string()),
+            table::printable(&reason)
+        )?;
+    }
+    Ok(Ending::Done)
+}
+
+fn print_sources(
+    out: &mut dyn std::io::Write,
+    sources: &[SourceSummary],
+    now_ms: i64,
+) -> std::io::Result<()> {
+    let rows: Vec<Vec<String>> = sources
+        .iter()
+        .map(|source| {
+            let counts = [
+                source.objects,
+                source.records,
+                source.events,
+                source.set_aside,
+                source.failed,
+            ];
+            let lag = source
+                .time_max
+                .map_or_else(|| "-".to_owned(), |time| lag(now_ms - time));
+            let ends = [
+                table::bytes(source.stored_bytes),
+                table::bytes(source.plain_bytes),
+            ];
+            let newest = source.time_max.map_or_else(|| "-".to_owned(), table::moment);
+            std::iter::once(source.source.clone())
+                .chain(counts.iter().map(ToString::to_string))
+                .chain(ends)
+                .chain([newest, lag])
+                .collect()
+        })
+        .collect();
+    writeln!(out)?;
+    let headings = [
+        "source",
+        "objects",
+        "records",
+        "events",
+        "set aside",
+        "unreadable",
+        "stored",
+        "unpacked",
+        "newest event",
+        "lag",
+    ];
+    table::print(out, &headings, &rows)
+}
+
+fn print_tables(out: &mut dyn std::io::Write, days: &[DaySummary]) -> std::io::Result<()> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for group in days.chunk_by(|a, b| a.table == b.table) {
+        let Some(first) = group.first() else { continue };
+        let distinct = |of: fn(&DaySummary) -> String| {
+            group
+                .iter()
+                .map(of)
+                .collect::<std::collections::BTreeSet<_>>()
+                .len()
+                .to_string()
+        };
+        let span = (
+            group.iter().map(|day| day.day).min(),
+            group.iter().map(|day| day.day).max(),
+        );
+        rows.push(vec![
+            first.table.clone(),
+            group.iter().map(|day| day.hot_rows).sum::<u64>().to_string(),
+            group.iter().map(|day| day.settled_rows).sum::<u64>().to_string(),
+            distinct(|day| day.account.clone()),
+            distinct(|day| day.region.clone()),
+            distinct(|day| day.day.to_string()),
+            format!("{}..{}", span.0.unwrap_or(0), span.1.unwrap_or(0)),
+        ]);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    table::print(
+        out,
+        &[
+            "table",
+            "hot rows",
+            "settled rows",
+            "accounts",
+            "regions",
+            "days",
+            "span",
+        ],
+        &rows,
+    )
+}
+
+fn lag(millis: i64) -> String {
+    let minutes = millis.max(0) / 60_000;
+    match minutes {
+        0..=119 => format!("{minutes} min"),
+        120..=2879 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
+fn day_cells(day: &DaySummary) -> Vec<String> {
+    let number =
+        EventDay::read(&format!("{:08}", day.day)).map_or_else(|| day.day.to_string(), |day| day.to_string());
+    let rows = [day.hot_rows.to_string(), day.settled_rows.to_string()];
+    [day.table.clone(), day.account.clone(), day.region.clone(), number]
+        .into_iter()
+        .chain(rows)
+        .collect()
+}
+
+fn source_json(source: &SourceSummary, now_ms: i64) -> serde_json::Value {
+    json!({
+        "source": source.source, "objects": source.objects, "unreadable": source.failed,
+        "records": source.records, "events": source.events, "set_aside": source.set_aside,
+        "skipped": source.skipped, "stored_bytes": source.stored_bytes, "plain_bytes": source.plain_bytes,
+        "newest_event": source.time_max.map(table::moment),
+        "lag_seconds": source.time_max.map(|time| (now_ms - time) / 1000),
+    })
+}
+
+fn day_json(day: &DaySummary) -> serde_json::Value {
+    json!({
+        "table": day.table, "account": day.account, "region": day.region, "day": format!("{:08}", day.day),
+        "hot_rows": day.hot_rows, "settled_rows": day.settled_rows,
+    })
+}
+
+fn reason_json(reason: &SetAsideSummary) -> serde_json::Value {
+    json!({"source": reason.source, "reason": reason.reason, "count": reason.count})
+}

@@ -1,0 +1,109 @@
+//! Prints small tables and names that strangers may have written.
+
+use std::io::Write;
+
+/// Returns text that is safe on a terminal: control characters and those that turn the direction of
+/// writing are shown as their numbers.
+pub(crate) fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        let turns =
+            matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if turns || (character.is_control() && character != '\n') {
+            safe.extend(character.escape_unicode());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Prints rows below their headings, numbers to the right.
+pub(crate) fn print(out: &mut dyn Write, headings: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            row.iter()
+                .map(|cell| printable(cell).replace('\n', " "))
+                .collect()
+        })
+        .collect();
+    let width = |column: usize| {
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain(headings.get(column).map(|heading| heading.chars().count()))
+            .max()
+            .unwrap_or(0)
+    };
+    let is_number = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .all(|cell| cell.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    let line = |cells: &[String]| {
+        let mut line = String::new();
+        for (column, cell) in cells.iter().enumerate() {
+            let pad = " ".repeat(width(column).saturating_sub(cell.chars().count()));
+            line.push_str(if column > 0 { "  " } else { "" });
+            line.push_str(&if is_number(column) {
+                pad + cell
+            } else {
+                format!("{cell}{pad}")
+            });
+        }
+        line.trim_end().to_owned()
+    };
+    let headings: Vec<String> = headings.iter().map(ToString::to_string).collect();
+    writeln!(out, "{}", line(&headings))?;
+    rows.iter().try_for_each(|row| writeln!(out, "{}", line(row)))
+}
+
+/// Says a number of bytes as people do.
+pub(crate) fn bytes(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three figures are shown")]
+    let count = count as f64;
+    match count {
+        count if count >= 1e9 => format!("{:.2} GB", count / 1e9),
+        count if count >= 1e6 => format!("{:.1} MB", count / 1e6),
+        count if count >= 1e3 => format!("{:.1} kB", count / 1e3),
+        count => format!("{count} B"),
+    }
+}
+
+/// Says a moment in epoch milliseconds, to the second.
+pub(crate) fn moment(time_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(time_ms).map_or_else(
+        |_| time_ms.to_string(),
+        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_do_not_reach_the_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[31mb\u{202e}c\td"),
+            "a\\u{1b}[31mb\\u{202e}c\\u{9}d"
+        );
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right() {
+        let mut out = Vec::new();
+        let rows = [
+            vec!["a".to_owned(), "1".to_owned()],
+            vec!["bcd".to_owned(), "200".to_owned()],
+        ];
+        print(&mut out, &["name", "count"], &rows).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "name  count\na         1\nbcd     200\n"
+        );
+    }
+}

@@ -1,0 +1,381 @@
+//! Reads the configuration: one TOML file, and `ASHIATO_*` over it.
+//!
+//! The only reader of files and environment for settings. Takes what a person
+//! wrote, refuses what it does not know, and fills the limits that the modules
+//! define; they never see a file, a flag or the environment.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::ingest::IngestLimits;
+use crate::lake::settle::SettleLimits;
+use crate::lake::store::{Place, StoreError};
+
+/// The file that is read when `--config` names none.
+pub const DEFAULT_FILE: &str = "ashiato.toml";
+
+/// Everything that can be set.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The lake.
+    pub lake: Option<Place>,
+    /// The catalog's file, when it is not beside the lake.
+    pub catalog: Option<PathBuf>,
+    /// What is logged: `tracing`'s directives.
+    pub log: Option<String>,
+    /// Bounds of the writing trail.
+    pub ingest: IngestLimits,
+    /// Bounds of settling.
+    pub settle: SettleLimits,
+    /// Memory a query may use before it spills, bytes.
+    pub query_memory_bytes: Option<usize>,
+    /// Where a query spills to.
+    pub query_spill_folder: Option<PathBuf>,
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The text is no TOML, or a key or value is not known.
+    #[error("{origin}")]
+    Parse {
+        /// The file, or the environment.
+        origin: String,
+        /// What and where.
+        #[source]
+        source: toml::de::Error,
+    },
+    /// An `ASHIATO_*` variable is no setting.
+    #[error("{name} is no setting; the settings are {known}")]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+        /// All there are.
+        known: String,
+    },
+    /// A number or duration is out of its bounds.
+    #[error("{key}: {what}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+    /// The lake's place is none.
+    #[error("lake")]
+    Lake(#[from] StoreError),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    lake: Option<String>,
+    catalog: Option<PathBuf>,
+    log: Option<String>,
+    ingest: WrittenIngest,
+    settle: WrittenSettle,
+    query: WrittenQuery,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenIngest {
+    lanes: Option<usize>,
+    batch_stored_bytes_max: Option<u64>,
+    segment_plain_bytes_max: Option<usize>,
+    record_bytes_max: Option<usize>,
+    inflated_bytes_max: Option<u64>,
+    lease: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenSettle {
+    jobs: Option<usize>,
+    input_bytes_max: Option<u64>,
+    file_bytes_max: Option<usize>,
+    hot_grace: Option<String>,
+    orphan_age: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenQuery {
+    memory_bytes: Option<usize>,
+    spill_folder: Option<PathBuf>,
+}
+
+/// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
+const KEYS: [&str; 16] = [
+    "lake",
+    "catalog",
+    "log",
+    "ingest.lanes",
+    "ingest.batch_stored_bytes_max",
+    "ingest.segment_plain_bytes_max",
+    "ingest.record_bytes_max",
+    "ingest.inflated_bytes_max",
+    "ingest.lease",
+    "settle.jobs",
+    "settle.input_bytes_max",
+    "settle.file_bytes_max",
+    "settle.hot_grace",
+    "settle.orphan_age",
+    "query.memory_bytes",
+    "query.spill_folder",
+];
+
+fn variable(key: &str) -> String {
+    format!("ASHIATO_{}", key.replace('.', "_").to_uppercase())
+}
+
+impl Config {
+    /// Reads the file that was named, or `ashiato.toml` when it is there, and the environment over it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or something in it or in the environment is no setting.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one reader of the environment"
+        )]
+        let variables = std::env::vars().filter(|(name, _)| name.starts_with("ASHIATO_"));
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => {
+                return Err(ConfigError::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        };
+        Self::read(&text, &path.display().to_string(), variables)
+    }
+
+    fn read(
+        text: &str,
+        origin: &str,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let wrong = |source| ConfigError::Parse {
+            origin: origin.to_owned(),
+            source,
+        };
+        // Read once by itself, so that what is wrong is told with its line.
+        toml::from_str::<Written>(text).map_err(wrong)?;
+        let mut table: toml::Table = toml::from_str(text).map_err(wrong)?;
+        for (name, value) in variables {
+            set(&mut table, &name, &value)?;
+        }
+        let written = Written::deserialize(table).map_err(|source| ConfigError::Parse {
+            origin: "environment".to_owned(),
+            source,
+        })?;
+        written.check()
+    }
+}
+
+fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
+    let Some(key) = KEYS.into_iter().find(|key| variable(key) == name) else {
+        let known = KEYS.map(variable).join(", ");
+        return Err(ConfigError::UnknownVariable {
+            name: name.to_owned(),
+            known,
+        });
+    };
+    let value = value
+        .parse::<i64>()
+        .map_or_else(|_| toml::Value::String(value.to_owned()), toml::Value::Integer);
+    match key.split_once('.') {
+        None => drop(table.insert(key.to_owned(), value)),
+        Some((section, key)) => {
+            let section = table
+                .entry(section)
+                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            if let Some(section) = section.as_table_mut() {
+                section.insert(key.to_owned(), value);
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Written {
+    fn check(self) -> Result<Config, ConfigError> {
+        let lake = self.lake.as_deref().map(Place::read).transpose()?;
+        let mut config = Config {
+            lake,
+            catalog: self.catalog,
+            log: self.log,
+            ..Config::default()
+        };
+        let ingest = &mut config.ingest;
+        put(&mut ingest.lanes, self.ingest.lanes, ("ingest.lanes", 1..=256))?;
+        let bytes = ("ingest.batch_stored_bytes_max", 1024..=1 << 32);
+        put(
+            &mut ingest.batch_stored_bytes_max,
+            self.ingest.batch_stored_bytes_max,
+            bytes,
+        )?;
+        let segment = &mut ingest.segment;
+        let bytes = ("ingest.segment_plain_bytes_max", 1024..=1 << 30);
+        put(
+            &mut segment.plain_bytes_max,
+            self.ingest.segment_plain_bytes_max,
+            bytes,
+        )?;
+        put(
+            &mut segment.record_bytes_max,
+            self.ingest.record_bytes_max,
+            ("ingest.record_bytes_max", 1024..=1 << 30),
+        )?;
+        let bytes = ("ingest.inflated_bytes_max", 1024..=1 << 50);
+        put(
+            &mut segment.unpack.inflated_bytes_max,
+            self.ingest.inflated_bytes_max,
+            bytes,
+        )?;
+        put_duration(&mut ingest.lease, self.ingest.lease.as_deref(), "ingest.lease")?;
+        let settle = &mut config.settle;
+        put(&mut settle.jobs, self.settle.jobs, ("settle.jobs", 1..=256))?;
+        put(
+            &mut settle.input_bytes_max,
+            self.settle.input_bytes_max,
+            ("settle.input_bytes_max", 1 << 20..=1 << 36),
+        )?;
+        put(
+            &mut settle.file_bytes_max,
+            self.settle.file_bytes_max,
+            ("settle.file_bytes_max", 1 << 20..=1 << 28),
+        )?;
+        put_duration(
+            &mut settle.hot_grace,
+            self.settle.hot_grace.as_deref(),
+            "settle.hot_grace",
+        )?;
+        put_duration(
+            &mut settle.orphan_age,
+            self.settle.orphan_age.as_deref(),
+            "settle.orphan_age",
+        )?;
+        config.query_memory_bytes = self.query.memory_bytes;
+        config.query_spill_folder = self.query.spill_folder;
+        Ok(config)
+    }
+}
+
+fn put<T: PartialOrd + std::fmt::Display>(
+    slot: &mut T,
+    value: Option<T>,
+    (key, bounds): (&'static str, std::ops::RangeInclusive<T>),
+) -> Result<(), ConfigError> {
+    let Some(value) = value else { return Ok(()) };
+    if !bounds.contains(&value) {
+        let what = format!("{value} is not between {} and {}", bounds.start(), bounds.end());
+        return Err(ConfigError::Value { key, what });
+    }
+    *slot = value;
+    Ok(())
+}
+
+fn put_duration(slot: &mut Duration, value: Option<&str>, key: &'static str) -> Result<(), ConfigError> {
+    let Some(value) = value else { return Ok(()) };
+    let wrong = || ConfigError::Value {
+        key,
+        what: format!("{value} is no duration such as 30s, 10m or 1h"),
+    };
+    let duration: jiff::SignedDuration = value.parse().map_err(|_no_duration| wrong())?;
+    *slot = Duration::try_from(duration).map_err(|_negative| wrong())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::read(text, "ashiato.toml", variables).map_err(|error| {
+            let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+            format!("{error}{}", source.unwrap_or_default())
+        })
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() {
+        let text = "lake = \"/a\"\n[ingest]\nlanes = 3\nlease = \"90s\"\n";
+        let config = read(
+            text,
+            &[("ASHIATO_INGEST_LANES", "5"), ("ASHIATO_LAKE", "s3://b/p")],
+        )
+        .unwrap();
+        assert_eq!(config.ingest.lanes, 5);
+        assert_eq!(config.ingest.lease, Duration::from_secs(90));
+        assert_eq!(config.lake.unwrap().to_string(), "s3://b/p");
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        assert!(
+            read("lakes = \"/a\"", &[])
+                .unwrap_err()
+                .contains("unknown field `lakes`")
+        );
+        assert!(
+            read("[ingest]\nlane = 1", &[])
+                .unwrap_err()
+                .contains("unknown field `lane`")
+        );
+        assert!(
+            read("", &[("ASHIATO_LANES", "1")])
+                .unwrap_err()
+                .starts_with("ASHIATO_LANES is no setting")
+        );
+        assert!(
+            read("[ingest]\nlanes = 0", &[])
+                .unwrap_err()
+                .contains("not between 1 and 256")
+        );
+        assert!(
+            read("[ingest]\nlease = \"soon\"", &[])
+                .unwrap_err()
+                .contains("no duration")
+        );
+    }
+
+    #[test]
+    fn every_key_can_be_set_from_the_environment() {
+        for key in KEYS {
+            let duration = ["lease", "grace", "age"].iter().any(|end| key.ends_with(end));
+            let value = if duration {
+                "2s"
+            } else if key.contains('.') {
+                "2097152"
+            } else {
+                "/tmp/x"
+            };
+            let value = if ["lanes", "jobs"].iter().any(|end| key.ends_with(end)) {
+                "2"
+            } else {
+                value
+            };
+            let value = if key.ends_with("folder") { "/tmp/x" } else { value };
+            read("", &[(&variable(key), value)]).unwrap();
+        }
+    }
+}
