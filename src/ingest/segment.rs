@@ -256,11 +256,9 @@ impl Segment {
             from,
             last,
         };
-        reading.done = reading
-            .walk
-            .run(&self.text, from, last, &mut faults, |scanner, index| {
-                cloudtrail::parse(scanner, records, object, index)
-            });
+        reading.done = reading.walk.run(text, &mut faults, |scanner, index| {
+            cloudtrail::parse(scanner, records, object, index)
+        });
         for fault in faults {
             self.note_fault(reading, object, &fault);
         }
