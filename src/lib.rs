@@ -6,3 +6,5 @@
 
 pub mod ocsf;
 pub mod lake;
+pub mod query;
+pub mod cli;

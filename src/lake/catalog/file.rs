@@ -67,10 +67,10 @@ pub struct FileFilter {
     pub table: Option<Table>,
     /// Event days, first and last.
     pub days: Option<(EventDay, EventDay)>,
-    /// One account.
-    pub account: Option<String>,
-    /// One Region.
-    pub region: Option<String>,
+    /// Accounts; an empty list leaves no file.
+    pub accounts: Option<Vec<String>>,
+    /// Regions; an empty list leaves no file.
+    pub regions: Option<Vec<String>>,
     /// Event times in epoch milliseconds, first and last.
     pub times: Option<(i64, i64)>,
 }
@@ -124,13 +124,16 @@ impl Catalog {
                 .push(" and time_min <= ")
                 .push_bind(last);
         }
-        for (column, value) in [("account", &filter.account), ("region", &filter.region)] {
-            if let Some(value) = value {
-                query.push(format!(" and (files.{column} = ")).push_bind(value);
+        for (column, values) in [("account", &filter.accounts), ("region", &filter.regions)] {
+            if let Some(values) = values {
+                query.push(format!(" and (files.{column} in "));
+                push_list(&mut query, values);
                 query.push(
                     " or exists (select 1 from slices where slices.file_key = files.file_key and slices.",
                 );
-                query.push(column).push(" = ").push_bind(value).push("))");
+                query.push(column).push(" in ");
+                push_list(&mut query, values);
+                query.push("))");
             }
         }
         query.push(" order by source_name, event_day, file_key");
@@ -141,6 +144,19 @@ impl Catalog {
             .await
             .map_err(CatalogError::doing(what))?;
         Ok(rows.iter().filter_map(read_file).collect())
+    }
+
+    /// Returns how many files of a table are visible.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn visible_count(&self, table: Table) -> Result<u64, CatalogError> {
+        let row = sqlx::query("select count(*) from files where state = 'visible' and source_name = $1")
+            .bind(table.source_name())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(CatalogError::doing("count visible files"))?;
+        Ok(count(&row, 0))
     }
 
     /// Returns the accounts and Regions of hot files, in the order of their rows.
@@ -258,6 +274,19 @@ impl Catalog {
             .map_err(CatalogError::doing("look a file up"))?;
         Ok(row.get::<i64, _>(0) > 0)
     }
+}
+
+/// Pushes `('a', 'b')`; the list with nothing in it is `(null)`, which no value is in.
+fn push_list(query: &mut QueryBuilder<Sqlite>, values: &[String]) {
+    query.push("(");
+    let mut list = query.separated(", ");
+    for value in values {
+        list.push_bind(value.clone());
+    }
+    if values.is_empty() {
+        list.push("null");
+    }
+    query.push(")");
 }
 
 fn read_file(row: &sqlx::sqlite::SqliteRow) -> Option<LakeFile> {

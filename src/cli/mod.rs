@@ -1,0 +1,3 @@
+//! The verbs a person types.
+
+pub mod query;
