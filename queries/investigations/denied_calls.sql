@@ -10,7 +10,7 @@ select
   accountid,
   actor.user.uid as principal,
   actor.user.credential_uid as key,
-  api.service.name as service,
+  api.service.name as api_service,
   api.operation as operation,
   api.response.error as error,
   coalesce(src_endpoint.ip, src_endpoint.domain) as source
@@ -18,5 +18,5 @@ from cloudtrail
 where time >= $window_start
   and time < $window_end
   and regexp_like(api.response.error, 'AccessDenied|Unauthorized|Forbidden')
-group by accountid, principal, key, service, operation, error, source
+group by accountid, principal, key, api_service, operation, error, source
 order by calls desc, first_seen

@@ -11,7 +11,7 @@ select
   accountid,
   region,
   actor.user.uid as principal,
-  api.service.name as service,
+  api.service.name as api_service,
   api.operation as operation,
   api.response.error as error,
   coalesce(src_endpoint.ip, src_endpoint.domain) as source
@@ -19,5 +19,5 @@ from cloudtrail
 where actor.user.credential_uid = $key
   and time >= $window_start
   and time < $window_end
-group by accountid, region, principal, service, operation, error, source
+group by accountid, region, principal, api_service, operation, error, source
 order by first_seen, operation

@@ -22,6 +22,7 @@ pub mod event_day;
 pub mod prune;
 pub mod table;
 pub mod views;
+mod dialect;
 pub mod session;
 pub mod param;
 pub mod run;

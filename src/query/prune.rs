@@ -33,6 +33,39 @@ struct Span<T> {
     last: Option<T>,
 }
 
+/// What a literal stands for, and its neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bounds<T> {
+    before: T,
+    low: T,
+    high: T,
+    after: T,
+}
+
+impl Bounds<i64> {
+    fn of(low: i64, high: i64) -> Self {
+        Self {
+            before: low.saturating_sub(1),
+            low,
+            high,
+            after: high.saturating_add(1),
+        }
+    }
+}
+
+impl Bounds<EventDay> {
+    /// The numbers beside a day need not be days: as bounds they do.
+    fn of(number: i64) -> Option<Self> {
+        let day = |number: i64| EventDay::read(&format!("{number:08}"));
+        Some(Self {
+            before: day(number.checked_sub(1)?)?,
+            low: day(number)?,
+            high: day(number)?,
+            after: day(number.checked_add(1)?)?,
+        })
+    }
+}
+
 /// What a filter can be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subject {
@@ -68,13 +101,24 @@ impl<T: Copy + Ord> Span<T> {
         matches!((self.first, self.last), (Some(first), Some(last)) if first > last)
     }
 
-    /// What `x <operator> literal` leaves, where the literal stands for `low..=high`.
-    /// `<` and `>` keep the bound itself: too wide by one at most.
-    fn of(operator: Operator, low: T, high: T) -> Self {
+    /// What `x <operator> literal` leaves, where the literal stands for `low..=high`, and
+    /// what comes before and after that is known. A window that ends at midnight must not
+    /// open the next day.
+    fn of(
+        operator: Operator,
+        Bounds {
+            before,
+            low,
+            high,
+            after,
+        }: Bounds<T>,
+    ) -> Self {
         let (first, last) = match operator {
             Operator::Eq => (Some(low), Some(high)),
-            Operator::Gt | Operator::GtEq => (Some(low), None),
-            Operator::Lt | Operator::LtEq => (None, Some(high)),
+            Operator::GtEq => (Some(low), None),
+            Operator::Gt => (Some(after), None),
+            Operator::LtEq => (None, Some(high)),
+            Operator::Lt => (None, Some(before)),
             _ => (None, None),
         };
         Self { first, last }
@@ -141,16 +185,15 @@ impl Scope {
             }
             Subject::Account | Subject::Region => return None,
             Subject::Day => {
-                let day = day(value)?;
-                scope.days = Span::of(operator, day, day);
+                scope.days = Span::of(operator, Bounds::<EventDay>::of(day(value)?)?);
             }
             Subject::Time => {
                 let time = integer(value)?;
-                scope.times = Span::of(operator, time, time);
+                scope.times = Span::of(operator, Bounds::<i64>::of(time, time));
             }
             Subject::Moment => {
                 let (low, high) = moment(value)?;
-                scope.times = Span::of(operator, low, high);
+                scope.times = Span::of(operator, Bounds::<i64>::of(low, high));
             }
         }
         Some(scope)
@@ -288,10 +331,10 @@ fn region(text: &str) -> String {
 }
 
 /// A day as text, or as a number, which sorts alike.
-fn day(value: &ScalarValue) -> Option<EventDay> {
+fn day(value: &ScalarValue) -> Option<i64> {
     match value.try_as_str() {
-        Some(text) => EventDay::read(text?),
-        None => EventDay::read(&integer(value)?.to_string()),
+        Some(text) => EventDay::read(text?).map(|day| i64::from(day.number())),
+        None => integer(value),
     }
 }
 
@@ -305,13 +348,17 @@ fn integer(value: &ScalarValue) -> Option<i64> {
     }
 }
 
-/// The milliseconds a moment stands for: a second is a thousand of them, a date a day.
+/// The milliseconds a moment stands for, first and last: a second is a thousand of them, a date
+/// a day. One between two milliseconds is none: its first is after it, its last before it.
 fn moment(value: &ScalarValue) -> Option<(i64, i64)> {
     let wide = |value: i64, size: i64| {
         let low = value.checked_mul(size)?;
         Some((low, low.checked_add(size - 1)?))
     };
-    let narrow = |value: i64, size: i64| Some((value.div_euclid(size), value.div_euclid(size)));
+    let narrow = |value: i64, size: i64| {
+        let floor = value.div_euclid(size);
+        Some((floor + i64::from(value.rem_euclid(size) != 0), floor))
+    };
     match value {
         ScalarValue::TimestampSecond(value, _) => wide((*value)?, 1000),
         ScalarValue::TimestampMillisecond(value, _) => wide((*value)?, 1),
@@ -391,7 +438,7 @@ mod tests {
             &col("time").gt_eq(lit(noon)).and(col("time").lt(lit(noon + 1))),
             &FileFilter {
                 days: days("20250101", "20250101"),
-                times: Some((noon, noon + 1)),
+                times: Some((noon, noon)),
                 ..FileFilter::default()
             },
         );
@@ -403,6 +450,18 @@ mod tests {
                 ..FileFilter::default()
             },
         );
+    }
+
+    #[test]
+    fn a_moment_between_two_milliseconds_bounds_the_right_ones() {
+        let between = lit(ScalarValue::TimestampNanosecond(Some(1_500_000), None));
+        let check = |filter: Expr, first, last| {
+            assert_eq!(Scope::of(&filter).times, Span { first, last }, "{filter}");
+        };
+        check(col("time_dt").lt(between.clone()), None, Some(1));
+        check(col("time_dt").lt_eq(between.clone()), None, Some(1));
+        check(col("time_dt").gt(between.clone()), Some(2), None);
+        check(col("time_dt").gt_eq(between), Some(2), None);
     }
 
     #[test]

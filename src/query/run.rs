@@ -19,6 +19,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 use futures::StreamExt;
 
+use super::dialect;
 use super::error::{Cause, QueryError};
 use super::param::Params;
 use super::session::{Engine, Session};
@@ -63,11 +64,11 @@ impl std::fmt::Debug for Rows {
 pub async fn run(engine: &Engine, sql: &str, params: &Params) -> Result<Rows, QueryError> {
     let session = engine.session();
     let state = session.context.state();
-    let dialect = state.config_options().sql_parser.dialect;
-    let statement = state
-        .sql_to_statement(sql, &dialect)
+    let mut statement = state
+        .sql_to_statement(sql, &state.config_options().sql_parser.dialect)
         .map_err(|error| QueryError::Parse(Cause::from(&error)))?;
     refuse_changes(&statement)?;
+    dialect::rewrite(&mut statement);
     let logical = state.statement_to_plan(statement).await.map_err(planning)?;
     verify(&logical)?;
     let logical = params.bind(logical)?;
@@ -213,19 +214,11 @@ fn running(error: &DataFusionError, limit_bytes: usize) -> QueryError {
     }
 }
 
-/// Says whether a file was not there, however deep the error is wrapped.
+/// Says whether a file was not there. DataFusion's Parquet reader keeps of the store's error
+/// only its text, so the text is what there is; taking another error for it costs one plan.
 fn is_gone(error: &DataFusionError) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if matches!(
-            error.downcast_ref::<object_store::Error>(),
-            Some(object_store::Error::NotFound { .. })
-        ) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    let text = error.to_string();
+    text.contains("Object at location") && text.contains("not found")
 }
 
 fn bytes_read(plan: &dyn ExecutionPlan) -> u64 {

@@ -107,13 +107,16 @@ impl Engine {
     }
 
     fn config(&self) -> SessionConfig {
-        let mut config = SessionConfig::new()
+        let config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(true);
         let partitions = config.target_partitions().max(1);
         // A sort in every partition holds this back, so together they stay at a quarter.
         let merge_bytes = (self.limits.memory_bytes / partitions / 4).min(MERGE_BYTES_MAX);
+        // A merge holds two batches of every partition; with rows of 8 KiB they stay at half.
+        let batch_rows = (self.limits.memory_bytes / partitions / (32 << 10)).clamp(256, 8192);
+        let mut config = config.with_batch_size(batch_rows);
         let options = config.options_mut();
         options.sql_parser.dialect = Dialect::DuckDB;
         options.execution.sort_spill_reservation_bytes = merge_bytes;

@@ -23,7 +23,8 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::functions::core::expr_fn::{coalesce, get_field};
+use datafusion::functions::core::expr_fn::get_field_path;
+use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, col, lit};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
@@ -69,14 +70,21 @@ impl Computed {
 
     fn expr(self) -> Expr {
         match self {
-            Self::AccountId => coalesce(vec![
-                get_field(get_field(col("cloud"), "account"), "uid"),
-                lit("external"),
-            ]),
-            Self::Region => coalesce(vec![get_field(col("cloud"), "region"), lit("unknown")]),
+            Self::AccountId => or_else(&["account", "uid"], "external"),
+            Self::Region => or_else(&["region"], "unknown"),
             Self::EventDay => event_day(col("time")),
         }
     }
+}
+
+/// `coalesce(cloud.<path>, word)`, spelled out: a physical plan knows no `coalesce`.
+fn or_else(path: &[&str], word: &str) -> Expr {
+    let member = get_field_path(col("cloud"), path.iter().map(|&name| lit(name)).collect());
+    Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(Box::new(member.clone().is_not_null()), Box::new(member))],
+        else_expr: Some(Box::new(lit(word))),
+    })
 }
 
 /// Counts what the scans of one query looked at.

@@ -124,18 +124,7 @@ impl Catalog {
                 .push(" and time_min <= ")
                 .push_bind(last);
         }
-        for (column, values) in [("account", &filter.accounts), ("region", &filter.regions)] {
-            if let Some(values) = values {
-                query.push(format!(" and (files.{column} in "));
-                push_list(&mut query, values);
-                query.push(
-                    " or exists (select 1 from slices where slices.file_key = files.file_key and slices.",
-                );
-                query.push(column).push(" in ");
-                push_list(&mut query, values);
-                query.push("))");
-            }
-        }
+        push_slices(&mut query, filter);
         query.push(" order by source_name, event_day, file_key");
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
         let rows = query
@@ -274,6 +263,27 @@ impl Catalog {
             .map_err(CatalogError::doing("look a file up"))?;
         Ok(row.get::<i64, _>(0) > 0)
     }
+}
+
+/// Account and Region are asked of one slice together: a file with this account and, elsewhere
+/// in it, that Region has nothing to say.
+fn push_slices(query: &mut QueryBuilder<Sqlite>, filter: &FileFilter) {
+    let wanted = [("account", &filter.accounts), ("region", &filter.regions)];
+    let wanted = wanted.map(|(column, values)| values.as_ref().map(|values| (column, values)));
+    if wanted.iter().all(Option::is_none) {
+        return;
+    }
+    query.push(" and ((kind = 'settled'");
+    for (column, values) in wanted.into_iter().flatten() {
+        query.push(format!(" and files.{column} in "));
+        push_list(query, values);
+    }
+    query.push(") or exists (select 1 from slices where slices.file_key = files.file_key");
+    for (column, values) in wanted.into_iter().flatten() {
+        query.push(format!(" and slices.{column} in "));
+        push_list(query, values);
+    }
+    query.push("))");
 }
 
 /// Pushes `('a', 'b')`; the list with nothing in it is `(null)`, which no value is in.

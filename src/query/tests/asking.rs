@@ -236,6 +236,7 @@ async fn a_sort_larger_than_memory_goes_to_the_disk() {
             Err(error) => break error,
         }
     };
+    dbg!(&error);
     assert_eq!(
         error.to_string(),
         "the query needs more than its 6291456 bytes of memory"
