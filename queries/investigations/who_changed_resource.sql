@@ -22,6 +22,6 @@ where time >= $window_start
   and (
     strpos(api.request.data, $resource) > 0
     or strpos(api.response.data, $resource) > 0
-    or array_has(get_field(resources, 'uid'), $resource)
+    or any_match(resources, r -> r.uid = $resource)
   )
 order by time_dt

@@ -90,6 +90,9 @@ pub enum QueryError {
         #[source]
         source: Cause,
     },
+    /// What did not fit into memory did not fit onto the disk either.
+    #[error("the query needs more disk than it may spill to")]
+    Spill(#[source] Cause),
     /// Reading or computing failed.
     #[error("run the query")]
     Run(#[source] Cause),

@@ -210,6 +210,8 @@ fn running(error: &DataFusionError, limit_bytes: usize) -> QueryError {
     let source = Cause::from(error);
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => QueryError::Memory { limit_bytes, source },
+        // Of a spill past its limit only the text is kept.
+        _ if error.to_string().contains("during the spilling") => QueryError::Spill(source),
         _ => QueryError::Run(source),
     }
 }
