@@ -81,20 +81,28 @@ pub async fn run(
     };
     let engine = Engine::new(catalog, &lake, limits)?;
     let screen = screen(interactive);
-    let Some(sql) = statement(&args)? else {
-        if !interactive {
-            bail!("no statement: give one, or - to read standard input");
-        }
-        return prompt::run(&engine, &args, screen, out).await;
+    let ended = match statement(&args)? {
+        Some(sql) => once(&engine, &sql, &args, screen, (out, err)).await,
+        None if interactive => prompt::run(&engine, &args, screen, out).await,
+        None => bail!("no statement: give one, or - to read standard input"),
     };
+    match ended {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        ended => ended,
+    }
+}
+
+async fn once(
+    engine: &Engine,
+    sql: &str,
+    args: &QueryArgs,
+    screen: Screen,
+    (out, err): (Writer<'_>, Writer<'_>),
+) -> anyhow::Result<()> {
     let pairs = args.params.iter().chain(args.named.iter().skip(1));
     let params = Params::read(pairs.map(String::as_str))?;
-    let answer = answer(&engine, (&sql, &params), &args, screen, out).await;
-    match answer {
-        Ok(stats) => report(&args, stats, err),
-        Err(error) if is_broken_pipe(&error) => Ok(()),
-        Err(error) => Err(error),
-    }
+    let answer = answer(engine, (sql, &params), args, screen, out).await?;
+    report(args, answer, err)
 }
 
 /// What became of a query.
@@ -190,7 +198,10 @@ async fn carry(
         }
     }
     writer.finish()?;
-    let stats = rows.stats();
+    let mut stats = rows.stats();
+    if cut {
+        stats.rows = u64::try_from(max_rows.unwrap_or(usize::MAX)).unwrap_or(u64::MAX);
+    }
     Ok(Answer { stats, cut })
 }
 
@@ -262,7 +273,101 @@ fn screen(interactive: bool) -> Screen {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
-            .downcast_ref::<QueryError>()
-            .is_some_and(QueryError::is_broken_pipe)
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::lake::store::Place;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        query: QueryArgs,
+    }
+
+    /// A reader that goes away at once.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    async fn ask(words: &[&str], out: Writer<'_>) -> anyhow::Result<String> {
+        let folder = tempfile::tempdir()?;
+        let catalog = Catalog::open(&folder.path().join("catalog.db")).await?;
+        let lake = Lake::open(Place::Folder(folder.path().join("lake")))?;
+        let args = Cli::try_parse_from([&["query"], words].concat())?.query;
+        let mut err = Vec::new();
+        run(args, (catalog, lake), out, &mut err, false).await?;
+        Ok(String::from_utf8(err)?)
+    }
+
+    async fn check(words: &[&str], expected_out: &str, expected_err: &str) {
+        let mut out = Vec::new();
+        let err = ask(words, &mut out).await.unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected_out, "{words:?}");
+        assert_eq!(err, expected_err, "{words:?}");
+    }
+
+    const THREE: &str = "select * from (values (1), (2), (3)) as t(a) where a <> $x order by a";
+
+    #[tokio::test]
+    async fn a_statement_answers_in_the_form_of_its_place() {
+        check(&["select 1 as a"], "{\"a\":1}\n", "").await;
+        check(&["select 1 as a", "--format", "csv"], "a\r\n1\r\n", "").await;
+        let words = [THREE, "-p", "x=2", "--max-rows", "1", "--stats"];
+        let err = "stopped after 1 rows, there are more\n1 rows, 0 of 0 files opened, 0 bytes read\n";
+        check(&words, "{\"a\":1}\n", err).await;
+        let named = [
+            "--named",
+            "sign_ins",
+            "window_start=2025-01-01",
+            "window_end=2025-01-02",
+        ];
+        check(&named, "", "").await;
+    }
+
+    #[tokio::test]
+    async fn a_file_appears_once_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("answer.parquet");
+        let output = path.to_str().unwrap();
+        check(&["select 1 as a", "-o", output], "", "").await;
+        assert!(std::fs::read(&path).unwrap().starts_with(b"PAR1"));
+        let path = folder.path().join("broken.md");
+        let words = ["select cast('x' as bigint)", "-o", path.to_str().unwrap()];
+        assert!(ask(&words, &mut Vec::new()).await.is_err());
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_goes_away_is_no_error() {
+        assert_eq!(ask(&["select 1"], &mut Gone).await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn words_that_do_not_fit_are_refused() {
+        for words in [
+            &["select 1", "--format", "parquet"][..],
+            &["select 1", "--param", "x"],
+            &["select 1", "-f", "x.sql"],
+            &["--named", "no_such_question"],
+            &[],
+        ] {
+            assert!(ask(words, &mut Vec::new()).await.is_err(), "{words:?}");
+        }
+    }
 }

@@ -110,13 +110,6 @@ pub enum QueryError {
     Write(#[source] std::io::Error),
 }
 
-impl QueryError {
-    /// Says whether the reader of the output went away, which is no mistake of anybody.
-    pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Write(source) if source.kind() == std::io::ErrorKind::BrokenPipe)
-    }
-}
-
 /// A message of a library, safe to print.
 #[derive(Debug)]
 pub struct Cause(String);

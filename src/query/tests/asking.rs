@@ -49,6 +49,7 @@ async fn statements_that_change_anything_are_refused() {
     let fixture = Fixture::with_events().await;
     for sql in [
         "drop table api_activity",
+        "select * into t from api_activity",
         "create table t as select 1",
         "create view v as select 1",
         "create external table t stored as csv location '/etc/passwd'",

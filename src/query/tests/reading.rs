@@ -157,7 +157,6 @@ async fn native_names_are_found_however_they_are_qualified() {
 #[tokio::test]
 async fn the_predicate_reaches_parquet() {
     let fixture = Fixture::with_events().await;
-    let (_, _) = fixture.ask("select 1").await;
     let mut rows = run(
         &fixture.engine(),
         "explain select metadata.uid from cloudtrail where time >= 1735689600000 and accountid = '111122223333'
