@@ -7,5 +7,7 @@
 pub mod ocsf;
 pub mod lake;
 pub mod ingest;
+pub mod query;
+pub mod demo;
 pub mod config;
 pub mod cli;

@@ -8,6 +8,9 @@ mod ingest;
 mod settle;
 mod status;
 mod quarantine;
+mod query;
+mod queries;
+mod demo;
 mod table;
 
 use std::io::{IsTerminal, Write};
@@ -63,11 +66,18 @@ enum Verb {
     Ingest(ingest::IngestArgs),
     /// Merges recent files into the Security Lake layout and removes duplicates.
     Settle,
+    /// Asks the lake with SQL, once or at a prompt.
+    Query(query::QueryArgs),
+    /// Lists and shows the questions that `query --named` asks.
+    #[command(subcommand)]
+    Queries(queries::QueriesVerb),
     /// Shows what is in the lake, how fresh it is, and what was set aside.
     Status(status::StatusArgs),
     /// Lists, shows and retries what was set aside.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineVerb),
+    /// Makes a small organisation's archive with an incident in it, reads it and asks it a question.
+    Demo(demo::DemoArgs),
     /// Prints a completion script for a shell.
     #[command(after_help = "Example:\n  ashiato completions bash > /etc/bash_completion.d/ashiato")]
     Completions {
@@ -82,9 +92,9 @@ pub(crate) struct Session<'a> {
     pub(crate) catalog: Catalog,
     pub(crate) lake: Lake,
     /// What was asked for.
-    pub(crate) out: &'a mut dyn Write,
+    pub(crate) out: &'a mut (dyn Write + Send),
     /// What is said beside it.
-    pub(crate) err: &'a mut dyn Write,
+    pub(crate) err: &'a mut (dyn Write + Send),
     /// Somebody watches.
     pub(crate) is_watched: bool,
 }
@@ -98,8 +108,9 @@ pub(crate) fn now() -> jiff::Timestamp {
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
-    match start(cli, &mut out) {
+    let (mut out, mut err) = (std::io::BufWriter::new(std::io::stdout()), std::io::stderr());
+    let ended = start(cli, &mut out).and_then(|ending| out.flush().map(|()| ending).map_err(Into::into));
+    match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Incomplete) => ExitCode::from(3),
         Ok(Ending::Interrupted) => ExitCode::from(130),
@@ -123,7 +134,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref().is_some_and(closed))
 }
 
-fn start(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Ending> {
+fn start(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
     if let Verb::Completions { shell } = cli.verb {
         clap_complete::generate(shell, &mut Cli::command(), "ashiato", &mut { out });
         return Ok(Ending::Done);
@@ -152,8 +163,14 @@ fn start_tracing(directives: Option<&str>) -> anyhow::Result<()> {
     started.map_err(|error| anyhow::anyhow!("start logging: {error}"))
 }
 
-async fn run(cli: Cli, config: Config, out: &mut dyn Write) -> anyhow::Result<Ending> {
-    let is_watched = std::io::stderr().is_terminal();
+async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
+    let mut err = std::io::stderr();
+    let is_watched = err.is_terminal();
+    let verb = match cli.verb {
+        Verb::Queries(verb) => return queries::run(&verb, out),
+        Verb::Demo(args) => return demo::run(args, config, out, &mut err).await,
+        verb => verb,
+    };
     let place = cli
         .lake
         .as_deref()
@@ -162,9 +179,15 @@ async fn run(cli: Cli, config: Config, out: &mut dyn Write) -> anyhow::Result<En
         .or_else(|| config.lake.clone());
     let place =
         place.context("which lake? give --lake FOLDER, or set lake in ashiato.toml or ASHIATO_LAKE")?;
-    let catalog_file = cli.catalog.or_else(|| config.catalog.clone());
-    let (catalog, lake) = open(place, catalog_file).await?;
-    let mut err = std::io::stderr();
+    let catalog_file = catalog_file(cli.catalog.or_else(|| config.catalog.clone()), &place)?;
+    if !matches!(verb, Verb::Ingest(_)) && !catalog_file.exists() {
+        anyhow::bail!(
+            "no lake in {place}: {} is not there; `ashiato ingest` makes one",
+            catalog_file.display()
+        );
+    }
+    let lake = Lake::open(place)?;
+    let catalog = Catalog::open(&catalog_file).await?;
     let session = Session {
         config,
         catalog: catalog.clone(),
@@ -173,26 +196,49 @@ async fn run(cli: Cli, config: Config, out: &mut dyn Write) -> anyhow::Result<En
         err: &mut err,
         is_watched,
     };
-    let ending = match cli.verb {
+    let ending = match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,
         Verb::Settle => settle::run(session).await,
+        Verb::Query(args) => ask(args, session).await,
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
-        Verb::Completions { .. } => Ok(Ending::Done),
+        Verb::Queries(_) | Verb::Demo(_) | Verb::Completions { .. } => Ok(Ending::Done),
     };
     catalog.close().await;
     ending
 }
 
-async fn open(place: Place, catalog_file: Option<PathBuf>) -> anyhow::Result<(Catalog, Lake)> {
-    let catalog_file = match (catalog_file, &place) {
-        (Some(file), _) => file,
-        (None, Place::Folder(folder)) => folder.join("catalog.sqlite"),
+/// Runs `query` with what the configuration says of it.
+async fn ask(mut args: query::QueryArgs, session: Session<'_>) -> anyhow::Result<Ending> {
+    let Session {
+        config,
+        catalog,
+        lake,
+        out,
+        err,
+        ..
+    } = session;
+    args.memory_mib = args
+        .memory_mib
+        .or(config.query_memory_bytes.map(|bytes| bytes >> 20));
+    args.spill_dir = args.spill_dir.or(config.query_spill_folder);
+    args.history = history_file();
+    let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    query::run(args, (catalog, lake), out, err, is_interactive).await?;
+    Ok(Ending::Done)
+}
+
+/// Where the prompt keeps its history.
+fn history_file() -> Option<PathBuf> {
+    Some(std::env::home_dir()?.join(".ashiato_history"))
+}
+
+fn catalog_file(named: Option<PathBuf>, place: &Place) -> anyhow::Result<PathBuf> {
+    match (named, place) {
+        (Some(file), _) => Ok(file),
+        (None, Place::Folder(folder)) => Ok(folder.join("catalog.sqlite")),
         (None, Place::Bucket { .. }) => anyhow::bail!(
             "a lake in {place} needs a catalog beside this program: give --catalog FILE, or set catalog in ashiato.toml"
         ),
-    };
-    let lake = Lake::open(place)?;
-    let catalog = Catalog::open(&catalog_file).await?;
-    Ok((catalog, lake))
+    }
 }

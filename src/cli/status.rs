@@ -35,10 +35,10 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
     let duplicates = catalog.duplicates().await?;
     let now_ms = now().as_millisecond();
     if args.json {
-        let failed: Vec<_> = failed
+        let failed = failed
             .iter()
-            .map(|(id, reason)| json!({"object": id.to_string(), "reason": reason}))
-            .collect();
+            .map(|(id, reason)| json!({"object": id.to_string(), "reason": reason}));
+        let failed: Vec<_> = failed.collect();
         let status = json!({
             "lake": lake.place.to_string(),
             "sources": sources.iter().map(|source| source_json(source, now_ms)).collect::<Vec<_>>(),
@@ -72,20 +72,7 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
     if duplicates > 0 {
         writeln!(out, "\n{duplicates} duplicates removed by settling")?;
     }
-    if !reasons.is_empty() {
-        let rows: Vec<_> = reasons
-            .iter()
-            .map(|reason| {
-                vec![
-                    reason.count.to_string(),
-                    reason.source.clone(),
-                    reason.reason.clone(),
-                ]
-            })
-            .collect();
-        writeln!(out)?;
-        table::print(out, &["set aside", "source", "reason"], &rows)?;
-    }
+    print_reasons(out, &reasons)?;
     for (id, reason) in failed {
         writeln!(
             out,
@@ -95,6 +82,25 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
         )?;
     }
     Ok(Ending::Done)
+}
+
+fn print_reasons(out: &mut dyn std::io::Write, reasons: &[SetAsideSummary]) -> std::io::Result<()> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let cells = |reason: &SetAsideSummary| {
+        vec![
+            reason.count.to_string(),
+            reason.source.clone(),
+            reason.reason.clone(),
+        ]
+    };
+    writeln!(out)?;
+    table::print(
+        out,
+        &["set aside", "source", "reason"],
+        &reasons.iter().map(cells).collect::<Vec<_>>(),
+    )
 }
 
 fn print_sources(

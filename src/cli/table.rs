@@ -2,20 +2,11 @@
 
 use std::io::Write;
 
-/// Returns text that is safe on a terminal: control characters and those that turn the direction of
-/// writing are shown as their numbers.
+use crate::query::format::text::visible;
+
+/// Returns text that is safe on a terminal, line by line.
 pub(crate) fn printable(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        let turns =
-            matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if turns || (character.is_control() && character != '\n') {
-            safe.extend(character.escape_unicode());
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints rows below their headings, numbers to the right.

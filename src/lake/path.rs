@@ -77,6 +77,9 @@ impl std::fmt::Display for Region {
 pub struct EventDay(u32);
 
 impl EventDay {
+    /// Before and after every day that can be.
+    pub const BOUNDS: (Self, Self) = (Self(0), Self(99_999_999));
+
     /// Returns the day of a moment in epoch milliseconds.
     pub fn of(time_ms: i64) -> Option<Self> {
         let day = jiff::tz::TimeZone::UTC

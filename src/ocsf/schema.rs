@@ -429,10 +429,6 @@ const fn list_prefix(bytes: &[u8], line: &Line) -> (usize, usize) {
     clippy::panic,
     reason = "runs at compile time only: a wrong path stops the build"
 )]
-#[expect(
-    clippy::indexing_slicing,
-    reason = "runs at compile time only, on our own list"
-)]
 const fn slot(list: &str, path: &str, leaf_type: &[u8]) -> usize {
     let (bytes, want) = (list.as_bytes(), path.as_bytes());
     let (mut at, mut count) = (0, 0);

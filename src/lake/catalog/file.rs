@@ -67,10 +67,10 @@ pub struct FileFilter {
     pub table: Option<Table>,
     /// Event days, first and last.
     pub days: Option<(EventDay, EventDay)>,
-    /// One account.
-    pub account: Option<String>,
-    /// One Region.
-    pub region: Option<String>,
+    /// Accounts; an empty list leaves no file.
+    pub accounts: Option<Vec<String>>,
+    /// Regions; an empty list leaves no file.
+    pub regions: Option<Vec<String>>,
     /// Event times in epoch milliseconds, first and last.
     pub times: Option<(i64, i64)>,
 }
@@ -124,15 +124,7 @@ impl Catalog {
                 .push(" and time_min <= ")
                 .push_bind(last);
         }
-        for (column, value) in [("account", &filter.account), ("region", &filter.region)] {
-            if let Some(value) = value {
-                query.push(format!(" and (files.{column} = ")).push_bind(value);
-                query.push(
-                    " or exists (select 1 from slices where slices.file_key = files.file_key and slices.",
-                );
-                query.push(column).push(" = ").push_bind(value).push("))");
-            }
-        }
+        push_slices(&mut query, filter);
         query.push(" order by source_name, event_day, file_key");
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
         let rows = query
@@ -141,6 +133,19 @@ impl Catalog {
             .await
             .map_err(CatalogError::doing(what))?;
         Ok(rows.iter().filter_map(read_file).collect())
+    }
+
+    /// Returns how many files of a table are visible.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn visible_count(&self, table: Table) -> Result<u64, CatalogError> {
+        let row = sqlx::query("select count(*) from files where state = 'visible' and source_name = $1")
+            .bind(table.source_name())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(CatalogError::doing("count visible files"))?;
+        Ok(count(&row, 0))
     }
 
     /// Returns the accounts and Regions of hot files, in the order of their rows.
@@ -261,6 +266,40 @@ impl Catalog {
         .map_err(CatalogError::doing("look a file up"))?;
         Ok(row.get::<i64, _>(0) > 0)
     }
+}
+
+/// Account and Region are asked of one slice together: a file with this account and, elsewhere
+/// in it, that Region has nothing to say.
+fn push_slices(query: &mut QueryBuilder<Sqlite>, filter: &FileFilter) {
+    let wanted = [("account", &filter.accounts), ("region", &filter.regions)];
+    let wanted = wanted.map(|(column, values)| values.as_ref().map(|values| (column, values)));
+    if wanted.iter().all(Option::is_none) {
+        return;
+    }
+    query.push(" and ((kind = 'settled'");
+    for (column, values) in wanted.into_iter().flatten() {
+        query.push(format!(" and files.{column} in "));
+        push_list(query, values);
+    }
+    query.push(") or exists (select 1 from slices where slices.file_key = files.file_key");
+    for (column, values) in wanted.into_iter().flatten() {
+        query.push(format!(" and slices.{column} in "));
+        push_list(query, values);
+    }
+    query.push("))");
+}
+
+/// Pushes `('a', 'b')`; the list with nothing in it is `(null)`, which no value is in.
+fn push_list(query: &mut QueryBuilder<Sqlite>, values: &[String]) {
+    query.push("(");
+    let mut list = query.separated(", ");
+    for value in values {
+        list.push_bind(value.clone());
+    }
+    if values.is_empty() {
+        list.push("null");
+    }
+    query.push(")");
 }
 
 fn read_file(row: &sqlx::sqlite::SqliteRow) -> Option<LakeFile> {

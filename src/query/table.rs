@@ -1,0 +1,333 @@
+//! One table of the lake as DataFusion sees it.
+//!
+//! Takes projection and filters and gives a Parquet scan over the files that the
+//! catalog shows and the filters leave. Adds three columns that every table has,
+//! computed from the row so that hot and settled files agree: `accountid`,
+//! `region` and `eventday`. Promises:
+//! - the catalog is asked once a scan, so a scan sees one moment;
+//! - filters choose files; DataFusion runs them again on the rows.
+//!
+//! No sort order is declared: hot files are sorted by account and Region first.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::functions::core::expr_fn::get_field_path;
+use datafusion::logical_expr::expr::Case;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, col, lit};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+
+use super::error::QueryError;
+use super::event_day::event_day;
+use super::prune::Scope;
+use crate::lake::catalog::{Catalog, LakeFile};
+use crate::lake::table::Table;
+
+/// How DataFusion names the store of the lake.
+pub(super) const STORE_URL: &str = "ashiato://lake/";
+
+/// A column computed from another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Computed {
+    AccountId,
+    Region,
+    EventDay,
+}
+
+impl Computed {
+    const ALL: [Self; 3] = [Self::AccountId, Self::Region, Self::EventDay];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::AccountId => "accountid",
+            Self::Region => "region",
+            Self::EventDay => "eventday",
+        }
+    }
+
+    /// The column of the file it is computed from.
+    fn base(self) -> &'static str {
+        match self {
+            Self::AccountId | Self::Region => "cloud",
+            Self::EventDay => "time",
+        }
+    }
+
+    fn expr(self) -> Expr {
+        match self {
+            Self::AccountId => or_else(&["account", "uid"], "external"),
+            Self::Region => or_else(&["region"], "unknown"),
+            Self::EventDay => event_day(col("time")),
+        }
+    }
+}
+
+/// `coalesce(cloud.<path>, word)`, spelled out: a physical plan knows no `coalesce`.
+fn or_else(path: &[&str], word: &str) -> Expr {
+    let member = get_field_path(col("cloud"), path.iter().map(|&name| lit(name)).collect());
+    Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![(Box::new(member.clone().is_not_null()), Box::new(member))],
+        else_expr: Some(Box::new(lit(word))),
+    })
+}
+
+/// Counts what the scans of one query looked at.
+#[derive(Debug, Default)]
+pub(super) struct ScanCounts {
+    visible: AtomicU64,
+    opened: AtomicU64,
+}
+
+impl ScanCounts {
+    fn add(&self, visible: u64, opened: usize) {
+        self.visible.fetch_add(visible, Ordering::Relaxed);
+        self.opened
+            .fetch_add(u64::try_from(opened).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Starts anew, for the second try of a query.
+    pub(super) fn reset(&self) {
+        self.visible.store(0, Ordering::Relaxed);
+        self.opened.store(0, Ordering::Relaxed);
+    }
+
+    /// Returns how many files were visible, and how many of them the filters left.
+    pub(super) fn read(&self) -> (u64, u64) {
+        (
+            self.visible.load(Ordering::Relaxed),
+            self.opened.load(Ordering::Relaxed),
+        )
+    }
+}
+
+/// One table, for one query.
+pub(super) struct LakeTable {
+    table: Table,
+    catalog: Catalog,
+    counts: Arc<ScanCounts>,
+    schema: SchemaRef,
+}
+
+impl fmt::Debug for LakeTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LakeTable({})", self.table)
+    }
+}
+
+impl LakeTable {
+    /// Returns the table; its scans add to `counts`.
+    pub(super) fn new(table: Table, catalog: Catalog, counts: Arc<ScanCounts>) -> Self {
+        let computed = Computed::ALL.map(|column| Arc::new(Field::new(column.name(), DataType::Utf8, true)));
+        let fields = file_schema(table).fields().iter().cloned().chain(computed);
+        Self {
+            table,
+            catalog,
+            counts,
+            schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+        }
+    }
+
+    async fn plan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let files = self.files(filters).await?;
+        let wanted = match projection {
+            Some(indices) => self.schema.project(indices)?,
+            None => self.schema.as_ref().clone(),
+        };
+        if files.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(Arc::new(wanted))));
+        }
+        let bases = self.bases(&wanted)?;
+        let partitions = state.config().target_partitions();
+        let scan = scan(self.table, files, (bases, limit), partitions)?;
+        compute(state, &wanted, scan)
+    }
+
+    /// Asks the catalog. A filter that nothing can pass costs only the count.
+    async fn files(&self, filters: &[Expr]) -> Result<Vec<LakeFile>> {
+        let failed = |source| {
+            DataFusionError::External(Box::new(QueryError::Catalog {
+                table: self.table.sql_name(),
+                source,
+            }))
+        };
+        let visible = self.catalog.visible_count(self.table).await.map_err(failed)?;
+        let scope = Scope::of_all(filters);
+        let files = if scope.is_nothing() {
+            Vec::new()
+        } else {
+            let filter = scope.file_filter(self.table);
+            self.catalog.visible_files(&filter).await.map_err(failed)?
+        };
+        self.counts.add(visible, files.len());
+        Ok(files)
+    }
+
+    /// The columns of the file that the wanted ones are or are computed from, in file order.
+    fn bases(&self, wanted: &Schema) -> Result<Vec<usize>> {
+        let schema = file_schema(self.table);
+        let mut bases = wanted
+            .fields()
+            .iter()
+            .map(|field| match computed(field.name()) {
+                Some(column) => schema.index_of(column.base()),
+                None => schema.index_of(field.name()),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        bases.sort_unstable();
+        bases.dedup();
+        Ok(bases)
+    }
+}
+
+type Planned<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn ExecutionPlan>>> + Send + 'a>>;
+
+impl TableProvider for LakeTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn scan<'s, 'state, 'projection, 'filters, 'a>(
+        &'s self,
+        state: &'state dyn Session,
+        projection: Option<&'projection Vec<usize>>,
+        filters: &'filters [Expr],
+        limit: Option<usize>,
+    ) -> Planned<'a>
+    where
+        's: 'a,
+        'state: 'a,
+        'projection: 'a,
+        'filters: 'a,
+        Self: 'a,
+    {
+        Box::pin(self.plan(state, projection, filters, limit))
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
+
+fn file_schema(table: Table) -> &'static SchemaRef {
+    &table.schema().arrow
+}
+
+fn computed(name: &str) -> Option<Computed> {
+    Computed::ALL.into_iter().find(|column| column.name() == name)
+}
+
+/// The scan of the files. DataFusion's physical filter pushdown gives it the predicate.
+fn scan(
+    table: Table,
+    files: Vec<LakeFile>,
+    (bases, limit): (Vec<usize>, Option<usize>),
+    partitions: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = file_schema(table);
+    let statistics = total_statistics(schema, &files);
+    let files = files.into_iter().map(|file| {
+        let statistics = file_statistics(schema, &file);
+        PartitionedFile::new(file.key, file.bytes).with_statistics(Arc::new(statistics))
+    });
+    let groups = FileGroup::new(files.collect()).split_files(partitions);
+    let source = Arc::new(ParquetSource::new(Arc::clone(schema)));
+    let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, source)
+        .with_file_groups(groups)
+        .with_statistics(statistics)
+        .with_projection_indices(Some(bases))?
+        .with_limit(limit)
+        .build();
+    Ok(DataSourceExec::from_data_source(config))
+}
+
+/// Puts the computed columns on top, in the order that was asked for.
+fn compute(
+    state: &dyn Session,
+    wanted: &Schema,
+    scan: Arc<dyn ExecutionPlan>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    if wanted.fields() == scan.schema().fields() {
+        return Ok(scan);
+    }
+    let schema = DFSchema::try_from(scan.schema())?;
+    let exprs = wanted
+        .fields()
+        .iter()
+        .map(|field| {
+            let expr: Arc<dyn PhysicalExpr> = match computed(field.name()) {
+                Some(column) => state.create_physical_expr(column.expr(), &schema)?,
+                None => Arc::new(Column::new_with_schema(field.name(), scan.schema().as_ref())?),
+            };
+            Ok(ProjectionExpr {
+                expr,
+                alias: field.name().clone(),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(ProjectionExec::try_new(exprs, scan)?))
+}
+
+/// What the catalog knows of a file: its rows and times. DataFusion skips files by it.
+fn file_statistics(schema: &Schema, file: &LakeFile) -> Statistics {
+    statistics(schema, (file.rows, file.bytes), (file.time_min, file.time_max))
+}
+
+fn total_statistics(schema: &Schema, files: &[LakeFile]) -> Statistics {
+    let rows = files.iter().map(|file| file.rows).sum();
+    let bytes = files.iter().map(|file| file.bytes).sum();
+    let first = files.iter().map(|file| file.time_min).min();
+    let last = files.iter().map(|file| file.time_max).max();
+    statistics(
+        schema,
+        (rows, bytes),
+        (first.unwrap_or(i64::MIN), last.unwrap_or(i64::MAX)),
+    )
+}
+
+fn statistics(schema: &Schema, (rows, bytes): (u64, u64), (first, last): (i64, i64)) -> Statistics {
+    let count = |number| usize::try_from(number).map_or(Precision::Absent, Precision::Exact);
+    let columns = schema.fields().iter().map(|field| {
+        let value = |time| match field.name().as_str() {
+            "time" => Precision::Exact(ScalarValue::Int64(Some(time))),
+            "time_dt" => Precision::Exact(ScalarValue::TimestampMillisecond(Some(time), Some("UTC".into()))),
+            _ => Precision::Absent,
+        };
+        ColumnStatistics {
+            min_value: value(first),
+            max_value: value(last),
+            ..ColumnStatistics::new_unknown()
+        }
+    });
+    Statistics {
+        num_rows: count(rows),
+        // What is on the disk is smaller than what will be in memory.
+        total_byte_size: count(bytes).to_inexact(),
+        column_statistics: columns.collect(),
+    }
+}

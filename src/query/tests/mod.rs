@@ -1,0 +1,5 @@
+//! The reading trail over a small lake in a temporary folder.
+
+mod lake;
+mod reading;
+mod asking;

@@ -1,0 +1,208 @@
+//! The names a query can use.
+//!
+//! Takes a name and gives a table or view: the tables of the lake, `cloudtrail`
+//! over all of them, and the names Amazon Security Lake gives its own tables, of
+//! whatever Region, with or without database and catalog, so that a query
+//! written for Athena finds its tables. Native names are found but not listed.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::functions::core::expr_fn::get_field;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col, lit};
+
+use super::table::{LakeTable, ScanCounts};
+use crate::lake::catalog::Catalog;
+use crate::lake::table::Table;
+
+/// The catalog of names that need no qualifier.
+pub(super) const CATALOG: &str = "lake";
+/// The schema of names that need no qualifier.
+pub(super) const SCHEMA: &str = "public";
+/// How Athena calls its catalog; quoted it keeps its capitals.
+pub(super) const ATHENA_CATALOGS: [&str; 2] = ["awsdatacatalog", "AwsDataCatalog"];
+
+const CLOUDTRAIL: &str = "cloudtrail";
+const NATIVE_DATABASE: &str = "amazon_security_lake_glue_db_";
+const NATIVE_TABLE: &str = "amazon_security_lake_table_";
+
+/// A native table, over ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Native {
+    Management,
+    S3Data,
+    LambdaExecution,
+}
+
+impl Native {
+    /// Reads `amazon_security_lake_table_<region>_<source>_2_0`.
+    fn read(name: &str) -> Option<Self> {
+        let rest = name.strip_prefix(NATIVE_TABLE)?;
+        let (region, native) = [
+            ("_cloud_trail_mgmt_2_0", Self::Management),
+            ("_s3_data_2_0", Self::S3Data),
+            ("_lambda_execution_2_0", Self::LambdaExecution),
+        ]
+        .into_iter()
+        .find_map(|(suffix, native)| Some((rest.strip_suffix(suffix)?, native)))?;
+        is_region(region).then_some(native)
+    }
+}
+
+/// A Region as databases spell it: `eu_west_1`. One that does not exist yet is taken too.
+fn is_region(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// The names, for one query.
+pub(super) struct Names {
+    catalog: Catalog,
+    counts: Arc<ScanCounts>,
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Names")
+    }
+}
+
+impl Names {
+    /// Returns the names; scans of what they find add to `counts`.
+    pub(super) fn new(catalog: Catalog, counts: Arc<ScanCounts>) -> Arc<Self> {
+        Arc::new(Self { catalog, counts })
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(table) = Table::ALL.into_iter().find(|table| table.sql_name() == name) {
+            return Ok(Some(self.table(table)));
+        }
+        if name == CLOUDTRAIL {
+            return self.union(&Table::ALL).map(Some);
+        }
+        let service = |name| self.data_of_service(name).map(Some);
+        match Native::read(name) {
+            Some(Native::Management) => self
+                .union(&[Table::ApiActivity, Table::AccountChange, Table::Authentication])
+                .map(Some),
+            Some(Native::S3Data) => service("s3.amazonaws.com"),
+            Some(Native::LambdaExecution) => service("lambda.amazonaws.com"),
+            None => Ok(None),
+        }
+    }
+
+    fn table(&self, table: Table) -> Arc<dyn TableProvider> {
+        let (catalog, counts) = (self.catalog.clone(), Arc::clone(&self.counts));
+        Arc::new(LakeTable::new(table, catalog, counts))
+    }
+
+    fn scan(&self, table: Table) -> Result<LogicalPlanBuilder> {
+        LogicalPlanBuilder::scan(table.sql_name(), provider_as_source(self.table(table)), None)
+    }
+
+    fn union(&self, tables: &[Table]) -> Result<Arc<dyn TableProvider>> {
+        let mut scans = tables.iter().map(|table| {
+            let schema = LakeTable::new(*table, self.catalog.clone(), Arc::clone(&self.counts)).schema();
+            let columns: Vec<Expr> = schema.fields().iter().map(|field| col(field.name())).collect();
+            self.scan(*table)?.project(columns)
+        });
+        let first = scans
+            .next()
+            .unwrap_or_else(|| Ok(LogicalPlanBuilder::empty(false)))?;
+        let plan = scans.try_fold(first, |plan, next| plan.union(next?.build()?))?;
+        Ok(Arc::new(ViewTable::new(plan.build()?, None)))
+    }
+
+    fn data_of_service(&self, service: &str) -> Result<Arc<dyn TableProvider>> {
+        let name = get_field(get_field(col("api"), "service"), "name");
+        let plan = self.scan(Table::DataActivity)?.filter(name.eq(lit(service)))?;
+        Ok(Arc::new(ViewTable::new(plan.build()?, None)))
+    }
+}
+
+/// Returns the names that reports and errors list.
+pub(super) fn listed() -> impl Iterator<Item = &'static str> {
+    Table::ALL.into_iter().map(Table::sql_name).chain([CLOUDTRAIL])
+}
+
+type Found<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<Arc<dyn TableProvider>>, DataFusionError>> + Send + 'a>>;
+
+impl SchemaProvider for Names {
+    fn table_names(&self) -> Vec<String> {
+        listed().map(str::to_owned).collect()
+    }
+
+    fn table<'s, 'name, 'a>(&'s self, name: &'name str) -> Found<'a>
+    where
+        's: 'a,
+        'name: 'a,
+        Self: 'a,
+    {
+        Box::pin(std::future::ready(self.find(name)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        Native::read(name).is_some() || listed().any(|listed| listed == name)
+    }
+}
+
+/// A catalog of which every database has the same names.
+#[derive(Debug)]
+pub(super) struct Databases(pub(super) Arc<Names>);
+
+impl CatalogProvider for Databases {
+    fn schema_names(&self) -> Vec<String> {
+        vec![SCHEMA.to_owned()]
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let native = name.strip_prefix(NATIVE_DATABASE).is_some_and(is_region);
+        (native || name == SCHEMA).then(|| Arc::clone(&self.0) as Arc<dyn SchemaProvider>)
+    }
+}
+
+/// Athena's catalog: the same again, listing nothing.
+#[derive(Debug)]
+pub(super) struct Unlisted(pub(super) Databases);
+
+impl CatalogProvider for Unlisted {
+    fn schema_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        self.0.schema(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_native_names_of_any_region() {
+        let check = |name: &str, expected| assert_eq!(Native::read(name), expected, "{name}");
+        check(
+            "amazon_security_lake_table_us_east_1_cloud_trail_mgmt_2_0",
+            Some(Native::Management),
+        );
+        check(
+            "amazon_security_lake_table_xx_new_9_s3_data_2_0",
+            Some(Native::S3Data),
+        );
+        check(
+            "amazon_security_lake_table_eu_west_1_lambda_execution_2_0",
+            Some(Native::LambdaExecution),
+        );
+        check("amazon_security_lake_table_eu_west_1_cloud_trail_mgmt_1_0", None);
+        check("amazon_security_lake_table__s3_data_2_0", None);
+        check("cloudtrail", None);
+    }
+}
