@@ -16,13 +16,16 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::errors::ParquetError;
+use parquet::file::metadata::PageIndexPolicy;
 
 use crate::lake::catalog::{FileKind, LakeFile, Slice};
 use crate::lake::parquet::{Encoder, FilePurpose};
 use crate::lake::path::{AccountId, EventDay, Partition, Region, settled_key};
 use crate::lake::table::Table;
 
-/// Rows decoded at once from a file, and rows given to the encoder at once.
+/// Rows decoded at once from a file: a batch of a megabyte and a half for each file that is open.
+const DECODE_ROWS: usize = 1024;
+/// Rows given to the encoder at once.
 const BATCH_ROWS: usize = 4096;
 
 /// A file to merge.
@@ -66,10 +69,11 @@ impl Merge<'_> {
         partitions: &[(AccountId, Region)],
         mut sink: impl FnMut(Merged) -> bool,
     ) -> Result<Counts, ParquetError> {
-        let mut cursors = Vec::new();
-        for input in self.inputs {
-            cursors.extend(Cursor::open(input, partitions)?);
-        }
+        let found = self
+            .inputs
+            .iter()
+            .filter_map(|input| Cursor::find(input, partitions));
+        let mut cursors: Vec<Cursor<'_>> = found.collect();
         let mut counts = Counts::default();
         for (account, region) in partitions {
             let partition = Partition {
@@ -92,7 +96,7 @@ impl Merge<'_> {
 
     fn partition(
         &self,
-        cursors: &mut [Cursor],
+        cursors: &mut [Cursor<'_>],
         output: &mut Output,
         counts: &mut Counts,
     ) -> Result<(), ParquetError> {
@@ -131,9 +135,13 @@ impl Merge<'_> {
     }
 }
 
-/// A place in one file.
-struct Cursor {
-    reader: ParquetRecordBatchReader,
+/// A place in one file. The file is opened at its first row that is wanted and let go behind its last, so
+/// that files which follow each other are not in memory together.
+struct Cursor<'a> {
+    input: &'a Input,
+    /// Rows of the file that are wanted.
+    wanted: std::ops::Range<u64>,
+    reader: Option<ParquetRecordBatchReader>,
     slices: VecDeque<Slice>,
     /// Rows left of the partition it is in.
     left: u64,
@@ -151,12 +159,10 @@ struct Decoded {
     uids: StringArray,
 }
 
-impl Cursor {
-    /// Opens the rows of some partitions; `None` when the file has none of them.
-    fn open(input: &Input, partitions: &[(AccountId, Region)]) -> Result<Option<Self>, ParquetError> {
-        let (Some(first), Some(last)) = (partitions.first(), partitions.last()) else {
-            return Ok(None);
-        };
+impl<'a> Cursor<'a> {
+    /// Finds the rows of some partitions; `None` when the file has none of them.
+    fn find(input: &'a Input, partitions: &[(AccountId, Region)]) -> Option<Self> {
+        let (first, last) = (partitions.first()?, partitions.last()?);
         let (mut before, mut rows, mut slices) = (0, 0, VecDeque::new());
         for slice in &input.slices {
             let key = (slice.account, slice.region.clone());
@@ -167,28 +173,31 @@ impl Cursor {
                 slices.push_back(slice.clone());
             }
         }
-        if rows == 0 {
-            return Ok(None);
-        }
-        let options = ArrowReaderOptions::new()
-            .with_page_index_policy(parquet::file::metadata::PageIndexPolicy::Optional);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.bytes.clone(), options)?;
-        let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let narrow = |rows: u64| usize::try_from(rows).unwrap_or(total).min(total);
-        let wanted = narrow(before)..narrow(before + rows);
-        let selection = RowSelection::from_consecutive_ranges(std::iter::once(wanted), total);
-        let reader = builder
-            .with_row_selection(selection)
-            .with_batch_size(BATCH_ROWS)
-            .build()?;
-        Ok(Some(Self {
-            reader,
+        let wanted = before..before + rows;
+        (rows > 0).then_some(Self {
+            input,
+            wanted,
+            reader: None,
             slices,
             left: 0,
             decoded: None,
             at: 0,
             gathered: None,
-        }))
+        })
+    }
+
+    fn open(&self) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new_with_options(self.input.bytes.clone(), options)?;
+        let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let narrow = |rows: u64| usize::try_from(rows).unwrap_or(total).min(total);
+        let wanted = narrow(self.wanted.start)..narrow(self.wanted.end);
+        let selection = RowSelection::from_consecutive_ranges(std::iter::once(wanted), total);
+        builder
+            .with_row_selection(selection)
+            .with_batch_size(DECODE_ROWS)
+            .build()
     }
 
     /// Goes to a partition and returns how many rows it has here.
@@ -204,6 +213,9 @@ impl Cursor {
     /// Returns the time of the present row, decoding more when needed; `None` at the end of the partition.
     fn time(&mut self) -> Result<Option<i64>, ParquetError> {
         if self.left == 0 {
+            if self.slices.is_empty() {
+                (self.reader, self.decoded) = (None, None);
+            }
             return Ok(None);
         }
         loop {
@@ -212,8 +224,11 @@ impl Cursor {
             {
                 return Ok(Some(decoded.times.value(self.at)));
             }
-            let batch = self
-                .reader
+            let reader = match &mut self.reader {
+                Some(reader) => reader,
+                None => self.reader.insert(self.open()?),
+            };
+            let batch = reader
                 .next()
                 .ok_or_else(|| ParquetError::EOF("fewer rows than the catalog says".to_owned()))??;
             self.decoded = Some(Decoded::new(batch)?);
@@ -279,7 +294,7 @@ impl Gather {
         false
     }
 
-    fn add(&mut self, cursor: &mut Cursor) {
+    fn add(&mut self, cursor: &mut Cursor<'_>) {
         let Some(decoded) = &cursor.decoded else { return };
         let batch = match cursor.gathered {
             Some((writes, batch)) if writes == self.writes => batch,
@@ -357,7 +372,7 @@ impl Output {
         let open = match &mut self.open {
             Some(open) => open,
             None => self.open.insert(Open {
-                encoder: Encoder::new(self.partition.table, FilePurpose::Settled)?,
+                encoder: Encoder::new(self.partition.table, FilePurpose::Settled),
                 rows: 0,
                 time_min: from,
                 time_max: to,

@@ -107,13 +107,33 @@ pub struct Origin<'a> {
     pub object: &'a str,
 }
 
+/// Space that rows use one after another.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    path: String,
+    /// The account of the row before, as text: rows are ordered by account.
+    account: Option<(AccountId, String)>,
+}
+
+impl Scratch {
+    fn account(&mut self, account: AccountId) -> &str {
+        if self.account.as_ref().is_none_or(|(before, _)| *before != account) {
+            self.account = None;
+        }
+        &self
+            .account
+            .get_or_insert_with(|| (account, account.to_string()))
+            .1
+    }
+}
+
 /// Fills one row of the record's table.
 pub fn normalize(
     record: &RawRecord,
     records: &Records,
     origin: Origin<'_>,
     columns: &mut Columns,
-    scratch: &mut String,
+    scratch: &mut Scratch,
 ) {
     let mut row = Row {
         record,
@@ -179,7 +199,7 @@ struct Row<'a> {
     records: &'a Records,
     text: &'a str,
     columns: &'a mut Columns,
-    scratch: &'a mut String,
+    scratch: &'a mut Scratch,
     class: Class,
 }
 
@@ -197,7 +217,11 @@ impl<'a> Row<'a> {
 
     /// Keeps a field in `unmapped`, beside its column or instead of it.
     fn keep(&mut self, field: Field, span: Span) {
-        Unmapped::new(self.columns, UNMAPPED, self.text, self.scratch).put(field.path(), None, span);
+        Unmapped::new(self.columns, UNMAPPED, self.text, &mut self.scratch.path).put(
+            field.path(),
+            None,
+            span,
+        );
     }
 
     /// Returns the text of a field without touching `unmapped`, for what is derived from it.
@@ -226,7 +250,8 @@ impl<'a> Row<'a> {
             _ => self.keep_field(Field::AwsRegion),
         }
         if self.record.account != AccountId::EXTERNAL {
-            self.columns.text(CLOUD_ACCOUNT, &self.record.account.to_string());
+            self.columns
+                .text(CLOUD_ACCOUNT, self.scratch.account(self.record.account));
         }
     }
 
@@ -284,20 +309,29 @@ impl<'a> Row<'a> {
             self.columns.text(USER_NAME, &name);
             self.observable("actor.user.name", &name, ("User Name", 4));
         }
-        let key = self
-            .value(Field::AccessKeyId)
-            .or_else(|| self.extra("userIdentity.", "credentialId"));
-        if let Some(key) = key {
-            self.columns.text(CREDENTIAL_UID, &key);
-        }
+        let key = self.value(Field::AccessKeyId);
         self.session();
+        if let Some(key) = &key {
+            self.columns.text(CREDENTIAL_UID, key);
+        }
+        if self.record.has_provider {
+            self.provider(key.is_none());
+        }
+    }
+
+    /// Identity providers, and the credential id that Identity Center gives in place of a key.
+    fn provider(&mut self, has_no_key: bool) {
+        if has_no_key && let Some(credential) = self.extra("userIdentity.", "credentialId") {
+            self.columns.text(CREDENTIAL_UID, &credential);
+        }
         let federated = self
             .extra("userIdentity.sessionContext.", "webIdFederationData")
             .and_then(|data| found(&data, &["federatedProvider"]));
-        if let Some(provider) = federated.or_else(|| {
+        let named = || {
             self.extra("userIdentity.", "identityProvider")
                 .map(Cow::into_owned)
-        }) {
+        };
+        if let Some(provider) = federated.or_else(named) {
             self.columns.text(IDP_NAME, &provider);
         }
     }
@@ -552,7 +586,7 @@ impl<'a> Row<'a> {
     }
 
     fn extras(&mut self) {
-        let mut unmapped = Unmapped::new(self.columns, UNMAPPED, self.text, self.scratch);
+        let mut unmapped = Unmapped::new(self.columns, UNMAPPED, self.text, &mut self.scratch.path);
         for extra in self.records.extras_of(self.record) {
             if extra.in_envelope {
                 unmapped.put(&format!("envelope.{}", extra.prefix), extra.key, extra.value);

@@ -24,6 +24,7 @@ struct Draft<'a> {
     fallback_time: Option<Span>,
     recipient: Option<Span>,
     management: Option<bool>,
+    has_provider: bool,
     found: Found,
 }
 
@@ -78,6 +79,7 @@ impl<'a> Draft<'a> {
             fallback_time: None,
             recipient: None,
             management: None,
+            has_provider: false,
             found: Found::Record,
         }
     }
@@ -221,6 +223,11 @@ impl<'a> Draft<'a> {
             (Inside::Issuer, b"arn") => Field::SessionIssuerArn,
             (Inside::Attributes, b"creationDate") => Field::CreationDate,
             (Inside::Attributes, b"mfaAuthenticated") => Field::MfaAuthenticated,
+            (Inside::Identity, b"credentialId" | b"identityProvider")
+            | (Inside::Session, b"webIdFederationData") => {
+                self.has_provider = true;
+                return self.extra(scanner, inside.prefix(), key);
+            }
             _ => return self.extra(scanner, inside.prefix(), key),
         };
         self.text(scanner, key, field)
@@ -308,7 +315,11 @@ impl<'a> Draft<'a> {
             |span: Option<Span>| span.and_then(|span| text.get(span.start as usize..span.end as usize));
         let own = name(extra.key);
         let twice = self.extras.iter().skip(self.first_extra).any(|other| {
-            other.in_envelope == extra.in_envelope && other.prefix == extra.prefix && name(other.key) == own
+            name(other.key).map(<[u8]>::len) == own.map(<[u8]>::len)
+                && other.prefix.len() == extra.prefix.len()
+                && other.in_envelope == extra.in_envelope
+                && name(other.key) == own
+                && other.prefix == extra.prefix
         });
         if twice {
             return Err(Stop::Broken {
@@ -340,6 +351,7 @@ impl<'a> Draft<'a> {
             account: self.account(),
             region,
             fields: self.fields,
+            has_provider: self.has_provider,
             extras: extras_start..extras_start,
         })
     }
