@@ -2,7 +2,6 @@
 //!
 //! `cargo bench --bench stages`. Throughput is in bytes unpacked.
 #![expect(clippy::unwrap_used, reason = "a bench stops where it fails")]
-#![expect(missing_docs, reason = "criterion makes the functions")]
 
 use ashiato::demo::{ArchiveSpec, write_archive};
 use ashiato::ingest::batch::Builders;

@@ -33,7 +33,10 @@ pub enum FilePurpose {
     /// Read for some hours, then merged.
     Hot,
     /// Kept: with bloom filters for what people search.
-    Settled,
+    Settled {
+        /// About how many rows it will have: bloom filters are made for as many values.
+        rows: u64,
+    },
 }
 
 /// Encodes one file in memory.
@@ -120,7 +123,9 @@ fn properties(table: Table, purpose: FilePurpose, rows: Option<&RecordBatch>) ->
         builder = leaf_properties(builder, leaf, (purpose, is_same));
     }
     let time = table.schema().leaves.iter().position(|leaf| leaf.path == "time");
-    if let (FilePurpose::Settled, Some(time)) = (purpose, time.and_then(|time| i32::try_from(time).ok())) {
+    if let (FilePurpose::Settled { .. }, Some(time)) =
+        (purpose, time.and_then(|time| i32::try_from(time).ok()))
+    {
         let by_time = SortingColumn {
             column_idx: time,
             descending: false,
@@ -146,8 +151,11 @@ fn leaf_properties(
         if !repeated && leaf.leaf_type != LeafType::Map && !leaf.unique {
             builder = builder.set_column_statistics_enabled(column.clone(), EnabledStatistics::Page);
         }
-        if leaf.needle && purpose == FilePurpose::Settled {
-            builder = builder.set_column_bloom_filter_enabled(column, true);
+        if let (true, FilePurpose::Settled { rows }) = (leaf.needle, purpose) {
+            let values = rows.clamp(64, ROW_GROUP_ROWS as u64);
+            builder = builder
+                .set_column_bloom_filter_enabled(column.clone(), true)
+                .set_column_bloom_filter_max_ndv(column, values);
         }
         builder
     })

@@ -30,11 +30,9 @@ fn rebuild(row: &Value) -> Value {
     for (path, column) in [
         ("eventVersion", "metadata.product.version"),
         ("eventType", "metadata.event_code"),
-        ("eventID", "metadata.uid"),
         ("awsRegion", "cloud.region"),
         ("errorCode", "api.response.error"),
         ("errorMessage", "api.response.message"),
-        ("eventName", "api.operation"),
         ("apiVersion", "api.version"),
         ("userAgent", "http_request.user_agent"),
         ("vpcEndpointId", "src_endpoint.uid"),
@@ -52,6 +50,14 @@ fn rebuild(row: &Value) -> Value {
     ] {
         put(path, text(column));
     }
+    put(
+        "eventID",
+        text("metadata.uid").filter(|uid| unmapped.get("eventId").and_then(Value::as_str) != Some(uid)),
+    );
+    put(
+        "eventName",
+        text("api.operation").filter(|name| Some(name) != text("metadata.event_code").as_ref()),
+    );
     put(
         "eventCategory",
         text("metadata.product.feature.name").filter(|name| name != "Management, Data, and Insights"),
@@ -82,7 +88,7 @@ fn rebuild(row: &Value) -> Value {
     );
     let is_mfa = pick(row, "actor.session.is_mfa").map(ToString::to_string);
     put("userIdentity.sessionContext.attributes.mfaAuthenticated", is_mfa);
-    if !unmapped.contains_key("@timestamp") {
+    if !unmapped.contains_key("@timestamp") && !unmapped.contains_key("timeWindow.windowStart") {
         put("eventTime", time(row, "time_dt"));
     }
     for (path, column) in [
@@ -266,6 +272,7 @@ fn every_form_of_a_value_comes_back() {
         r#"{"resources":{},"eventName":"UpdateFunctionCode20150331v2","requestID":"id-13"}"#,
         r#"{"resources":[],"errorCode":"AccessDenied","errorMessage":"no\u0000\ud83d\ude00","serviceEventDetails":{"n":123456789012345678901234567890}}"#,
         r#"{"eventName":"AssumeRole","eventSource":"sts.amazonaws.com","requestParameters":{"roleArn":"arn:aws:iam::111122223333:role/r","roleSessionName":"s"},"responseElements":{"credentials":{"accessKeyId":"ASIAEXAMPLE"}},"resources":[{"ARN":"arn:aws:iam::111122223333:role/r"}]}"#,
+        r##"{"eventName":null,"eventType":"AwsCloudTrailInsight","eventCategory":"Insight","insightDetails":{"state":"Start","eventName":"X","insightContext":{"attributions":[{"attribute":"userIdentityArn"}]}}}"##,
     ];
     let records = (0..).zip(additions).map(|(number, addition): (u32, _)| {
         let mut record: Value =
@@ -289,6 +296,22 @@ fn an_event_bridge_envelope_comes_back() {
         "resources": ["x"], "detail": record,
     });
     assert_eq!(check(&[envelope]), 0);
+}
+
+#[test]
+fn events_that_are_no_calls_come_back() {
+    let insight = serde_json::json!({
+        "eventVersion": "1.08", "eventTime": "2026-01-01T00:00:00Z", "awsRegion": "eu-west-1", "eventID": "i",
+        "eventType": "AwsCloudTrailInsight", "eventCategory": "Insight", "recipientAccountId": "111122223333",
+        "insightDetails": {"state": "Start", "eventSource": "ec2.amazonaws.com", "insightType": "ApiCallRateInsight"},
+    });
+    let aggregated = serde_json::json!({
+        "eventVersion": "1.0", "accountId": "111122223333", "eventId": "a", "eventCategory": "Aggregated",
+        "eventType": "AwsAggregatedEvent", "awsRegion": "eu-west-1", "eventSource": "s3.amazonaws.com",
+        "timeWindow": {"windowStart": "2026-01-01T00:00:00Z", "windowEnd": "2026-01-01T00:05:00Z", "windowSize": "PT5M"},
+        "summary": {"primaryDimension": {"dimension": "eventName", "statistics": [{"name": "Count", "value": "7"}]}},
+    });
+    assert_eq!(check(&[insight, aggregated]), 0);
 }
 
 /// The public samples, where they lie beside the project.

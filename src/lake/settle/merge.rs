@@ -103,11 +103,12 @@ impl Merge<'_> {
         let mut gather = Gather::default();
         let mut heap = BinaryHeap::new();
         for (number, cursor) in cursors.iter_mut().enumerate() {
-            counts.rows_in += cursor.enter(&output.partition);
+            output.rows_expected += cursor.enter(&output.partition);
             if let Some(time) = cursor.time()? {
                 heap.push(Reverse((time, number)));
             }
         }
+        counts.rows_in += output.rows_expected;
         while let Some(Reverse((_, number))) = heap.pop() {
             let next = heap.peek().map_or(i64::MAX, |Reverse((time, _))| *time);
             let Some(cursor) = cursors.get_mut(number) else {
@@ -275,23 +276,28 @@ struct Gather {
     rows: Vec<(usize, usize)>,
     /// How often rows were written: batches gathered before are let go of then.
     writes: u64,
-    /// The event ids at the present time: events of one id have one time.
+    /// The event ids at the present time, the first of them apart.
     seen: HashSet<String>,
+    first: String,
     seen_at: i64,
 }
 
 impl Gather {
+    /// Says whether an event id was there before: rows come by time, and events of one id have one time.
     fn is_duplicate(&mut self, time: i64, uid: Option<&str>) -> bool {
-        if time != self.seen_at {
-            self.seen.clear();
-            self.seen_at = time;
-        }
         let Some(uid) = uid else { return false };
-        if self.seen.contains(uid) {
-            return true;
+        if time != self.seen_at {
+            self.seen_at = time;
+            self.seen.clear();
+            self.first.clear();
+            self.first.push_str(uid);
+            return false;
         }
-        self.seen.insert(uid.to_owned());
-        false
+        // Most events are alone at their time: the set is filled only when a second one comes.
+        if self.seen.is_empty() {
+            self.seen.insert(self.first.clone());
+        }
+        !self.seen.insert(uid.to_owned())
     }
 
     fn add(&mut self, cursor: &mut Cursor<'_>) {
@@ -343,6 +349,7 @@ impl Gather {
 /// The files of one partition.
 struct Output {
     partition: Partition,
+    rows_expected: u64,
     name: String,
     file_bytes_max: usize,
     open: Option<Open>,
@@ -361,6 +368,7 @@ impl Output {
     fn new(partition: Partition, name: &str, file_bytes_max: usize) -> Self {
         Self {
             partition,
+            rows_expected: 0,
             name: name.to_owned(),
             file_bytes_max,
             open: None,
@@ -372,7 +380,12 @@ impl Output {
         let open = match &mut self.open {
             Some(open) => open,
             None => self.open.insert(Open {
-                encoder: Encoder::new(self.partition.table, FilePurpose::Settled),
+                encoder: Encoder::new(
+                    self.partition.table,
+                    FilePurpose::Settled {
+                        rows: self.rows_expected,
+                    },
+                ),
                 rows: 0,
                 time_min: from,
                 time_max: to,

@@ -118,7 +118,8 @@ pub fn table(name: &str, source: &str, category: Option<&str>, management: Optio
         Class::AccountChange => Table::AccountChange,
         Class::Authentication => Table::Authentication,
         Class::ApiActivity => match (category, management) {
-            (Some("Data" | "NetworkActivity"), _) => Table::DataActivity,
+            // Only data events are aggregated.
+            (Some("Data" | "NetworkActivity" | "Aggregated"), _) => Table::DataActivity,
             (Some(_), _) | (None, Some(true)) => Table::ApiActivity,
             (None, Some(false)) => Table::DataActivity,
             (None, None) if source == "s3.amazonaws.com" && OBJECT_CALLS.binary_search(&name).is_ok() => {

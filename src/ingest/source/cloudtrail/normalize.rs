@@ -32,6 +32,7 @@ const SEQUENCE: IntColumn = schema::int(CLOUD_TRAIL, "metadata.sequence");
 const FEATURE_NAME: TextColumn = text("metadata.product.feature.name");
 const REGION: TextColumn = text("cloud.region");
 const CLOUD_ACCOUNT: TextColumn = text("cloud.account.uid");
+const EVENT_UID: TextColumn = text("metadata.uid");
 const OPERATION: TextColumn = text("api.operation");
 const USER_NAME: TextColumn = text("actor.user.name");
 const SERVICE_NAME: TextColumn = text("api.service.name");
@@ -78,10 +79,9 @@ const UNMAPPED: MapColumn = schema::map(CLOUD_TRAIL, "unmapped");
 pub const FEATURE_WITHOUT_CATEGORY: &str = "Management, Data, and Insights";
 
 /// Fields whose text goes into one column as it is.
-const PLAIN: [(Field, TextColumn); 14] = [
+const PLAIN: [(Field, TextColumn); 13] = [
     (Field::EventVersion, text("metadata.product.version")),
     (Field::EventType, text("metadata.event_code")),
-    (Field::EventId, text("metadata.uid")),
     (Field::ApiVersion, text("api.version")),
     (Field::ErrorCode, text("api.response.error")),
     (Field::ErrorMessage, text("api.response.message")),
@@ -229,7 +229,24 @@ impl<'a> Row<'a> {
         self.record.field(field).and_then(|span| plain(self.text, span))
     }
 
+    /// Returns the id of the event, however it is spelled.
+    fn event_id(&self) -> Option<Cow<'a, str>> {
+        let spelled_otherwise = || self.record.other_id.map(|span| Cow::Borrowed(span.of(self.text)));
+        self.peek(Field::EventId).or_else(spelled_otherwise)
+    }
+
+    /// Returns the name of the call, or the type of an event that is no call.
+    fn event_name(&self) -> Cow<'a, str> {
+        self.peek(Field::EventName)
+            .or_else(|| self.peek(Field::EventType))
+            .unwrap_or_default()
+    }
+
     fn when_and_where(&mut self) {
+        self.value(Field::EventId);
+        if let Some(id) = self.event_id().filter(|id| id.len() <= STRING_CHARS_MAX) {
+            self.columns.text(EVENT_UID, &id);
+        }
         if let Some(span) = self.record.field(Field::EventTime)
             && read_plain_time(span.of(self.text).as_bytes()).is_none()
         {
@@ -262,12 +279,12 @@ impl<'a> Row<'a> {
     }
 
     fn call(&mut self) {
-        if let Some(name) = self.value(Field::EventName) {
-            let operation = classify::plain_name(&name);
-            self.columns.text(OPERATION, operation);
-            if operation.len() != name.len() {
-                self.keep_field(Field::EventName);
-            }
+        self.value(Field::EventName);
+        let name = self.event_name();
+        let operation = classify::plain_name(&name);
+        self.columns.text(OPERATION, operation);
+        if operation.len() != name.len() {
+            self.keep_field(Field::EventName);
         }
         for (field, column) in [
             (Field::RequestParameters, REQUEST_DATA),
@@ -277,7 +294,7 @@ impl<'a> Row<'a> {
                 self.columns.text(column, span.json(self.text));
             }
         }
-        let event_id = self.peek(Field::EventId);
+        let event_id = self.event_id();
         match self.value(Field::RequestId) {
             Some(request_id) => {
                 self.columns.text(REQUEST_UID, &request_id);
@@ -387,7 +404,7 @@ impl<'a> Row<'a> {
     }
 
     fn activity_and_status(&mut self) {
-        let name = self.peek(Field::EventName).unwrap_or_default();
+        let name = self.event_name();
         let operation = classify::plain_name(&name);
         let activity = classify::activity(self.class, operation);
         self.columns.int(ACTIVITY_ID, activity);

@@ -169,6 +169,8 @@ pub struct RawRecord {
     pub region: u32,
     /// The fields that have a column.
     pub fields: [Option<Span>; FIELDS],
+    /// `eventId`, as aggregated events spell `eventID`.
+    pub other_id: Option<Span>,
     /// A credential id or an identity provider is among its other values.
     pub has_provider: bool,
     /// Where its other values stand in [`Records::extras`].
