@@ -120,11 +120,25 @@ pub fn main() -> ExitCode {
             drop(writeln!(
                 err,
                 "ashiato: {}",
-                table::printable(&format!("{error:#}"))
+                table::printable(&told(&error))
             ));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says an error and its causes, each once: some repeat the text of their cause in their own.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+    }
+    told
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
