@@ -187,7 +187,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         );
     }
     let lake = Lake::open(place)?;
-    let catalog = Catalog::open(&catalog_file).await?;
+    let catalog = Catalog::open_with(&catalog_file, config.catalog_limits).await?;
     let session = Session {
         config,
         catalog: catalog.clone(),

@@ -79,8 +79,23 @@ pub struct Catalog {
     pool: SqlitePool,
 }
 
-/// How long a statement waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bounds of the catalog.
+#[derive(Debug, Clone, Copy)]
+pub struct CatalogLimits {
+    /// How long a statement waits for another process that writes.
+    pub busy_timeout: Duration,
+}
+
+impl Default for CatalogLimits {
+    fn default() -> Self {
+        Self {
+            busy_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How long a statement waits for a connection beyond the time that those before it may wait for a lock.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Catalog {
     /// Opens the catalog at `path`, creating it when it is not there.
@@ -88,6 +103,14 @@ impl Catalog {
     /// # Errors
     /// The file cannot be opened or its tables cannot be brought to this version.
     pub async fn open(path: &Path) -> Result<Self, CatalogError> {
+        Self::open_with(path, CatalogLimits::default()).await
+    }
+
+    /// Opens the catalog at `path` with limits of its own, creating it when it is not there.
+    ///
+    /// # Errors
+    /// The file cannot be opened or its tables cannot be brought to this version.
+    pub async fn open_with(path: &Path, limits: CatalogLimits) -> Result<Self, CatalogError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -95,9 +118,10 @@ impl Catalog {
             // A commit is followed by deleting messages, so it must be on the disk.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(limits.busy_timeout);
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
+            .acquire_timeout(limits.busy_timeout + CONNECTION_TIMEOUT)
             .connect_with(options)
             .await
             .map_err(|source| CatalogError::Open {
