@@ -165,6 +165,13 @@ impl Site {
         self.root().join(&self.lake)
     }
 
+    /// All files of the lake but its catalog.
+    pub(crate) fn lake_files(&self) -> Vec<String> {
+        let mut files = files_below(&self.lake());
+        files.retain(|path| !path.starts_with("catalog.sqlite"));
+        files
+    }
+
     /// Writes an object of the archive.
     pub(crate) fn put(&self, key: &str, bytes: &[u8]) {
         let path = self.archive().join(key);
