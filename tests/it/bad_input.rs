@@ -5,6 +5,7 @@ use ashiato::ingest::segment::{Fill, Piece, Segment, SegmentLimits};
 use ashiato::ingest::source::LogSource;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::archive::{
     ACCOUNT, OTHER_ACCOUNT, REGION, Site, event_id, file, files_below, gzip, key, noise, record, record_of,
@@ -692,10 +693,8 @@ fn a_locked_catalog_is_told_and_the_next_run_succeeds() {
     let empty = site.root().join("empty");
     std::fs::create_dir(&empty).unwrap();
     site.run(&["ingest", "empty"]).ended(0);
-    let catalog = site.lake().join("catalog.sqlite");
     crate::archive::blocking(async {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(catalog);
-        let mut other = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        let mut other = site.catalog().await;
         sqlx::query("begin immediate").execute(&mut other).await.unwrap();
         let ran = site.ingest().ended(1);
         assert!(
@@ -706,6 +705,7 @@ fn a_locked_catalog_is_told_and_the_next_run_succeeds() {
         // Reading goes on.
         assert_eq!(site.uids(), Vec::<String>::new());
         sqlx::query("rollback").execute(&mut other).await.unwrap();
+        other.close().await.unwrap();
     });
     site.ingest().ended(0);
     assert_eq!(site.uids().len(), 40);

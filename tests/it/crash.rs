@@ -19,6 +19,7 @@ use ashiato::lake::store::Place;
 use ashiato::lake::{Catalog, Lake};
 use jiff::Timestamp;
 use serde_json::Value;
+use sqlx::Connection as _;
 
 use crate::archive::{
     OTHER_ACCOUNT, REGION, Ran, Site, assert_same_rows, blocking, event_id, file, files_below, gzip, key,
@@ -106,17 +107,12 @@ fn kill(site: &Site, words: &[&str], clean: Duration, chance: &mut fastrand::Rng
 /// Checks that the catalog knows all files below a lake, and that all it knows are there.
 #[track_caller]
 fn assert_all_files_known(site: &Site) {
-    let catalog = site.lake().join("catalog.sqlite");
     let known: BTreeSet<String> = blocking(async {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(catalog);
-        let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-        let keys = "select file_key from files union select entry_file from quarantine";
-        sqlx::query_scalar(keys)
-            .fetch_all(&mut connection)
-            .await
-            .unwrap()
-            .into_iter()
-            .collect()
+        let mut catalog = site.catalog().await;
+        let keys = sqlx::query_scalar("select file_key from files union select entry_file from quarantine");
+        let keys = keys.fetch_all(&mut catalog).await.unwrap();
+        catalog.close().await.unwrap();
+        keys.into_iter().collect()
     });
     let found: BTreeSet<String> = site.lake_files().into_iter().collect();
     let stray: Vec<_> = found.symmetric_difference(&known).collect();
@@ -203,6 +199,20 @@ fn two_ingests_at_once_read_everything_once() {
         }
         assert_same_rows(&shared.rows(), &expected);
     }
+}
+
+#[test]
+fn many_at_once_make_one_catalog() {
+    blocking(async {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("catalog.sqlite");
+            let opened = futures::future::join_all((0..6).map(|_| Catalog::open(&path))).await;
+            for catalog in opened {
+                catalog.unwrap().close().await;
+            }
+        }
+    });
 }
 
 #[test]
