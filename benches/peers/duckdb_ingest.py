@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--documented", action="store_true", help="read_json instead of the fast way")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory-limit", default="4GB")
-    parser.add_argument("--line-bytes", type=int, default=256 << 20, help="the largest unpacked file")
+    parser.add_argument("--line-bytes", type=int, default=96 << 20, help="the largest unpacked file")
     parser.add_argument("--show-sql", action="store_true")
     args = parser.parse_args()
 

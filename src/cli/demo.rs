@@ -16,7 +16,7 @@ use super::{Ending, ingest, now, settle};
 use crate::config::Config;
 use crate::demo::{ArchiveSpec, ArchiveSummary, write_archive};
 use crate::ingest::fetch::Archive;
-use crate::ingest::list::Lister;
+use crate::ingest::list::{Lister, read_places};
 use crate::ingest::progress::Progress;
 use crate::ingest::{EmbeddedQueue, IngestLimits, Trail};
 use crate::lake::store::Place;
@@ -181,7 +181,7 @@ async fn ingest_archive(
     };
     let place = Place::read(&archive_folder.display().to_string())?;
     let (_interrupt, interrupted) = watch::channel(false);
-    ingest::read_all(trail, &lister, &[place], interrupted).await?;
+    read_places(trail, &lister, &[place], interrupted).await?;
     ingest::summary(out, &progress.snapshot(), started.elapsed())?;
     Ok(())
 }

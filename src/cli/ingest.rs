@@ -10,9 +10,9 @@ use tokio::sync::watch;
 
 use super::{Ending, Session, now, table};
 use crate::ingest::fetch::Archive;
-use crate::ingest::list::Lister;
+use crate::ingest::list::{Lister, read_places};
 use crate::ingest::progress::{Progress, Snapshot};
-use crate::ingest::{EmbeddedQueue, IngestError, IngestLimits, Trail};
+use crate::ingest::{EmbeddedQueue, IngestLimits, Trail};
 use crate::lake::store::Place;
 
 /// Messages the queue in memory holds: enough that lanes never wait for the listing.
@@ -70,7 +70,7 @@ pub(crate) async fn run(args: IngestArgs, session: Session<'_>) -> anyhow::Resul
         progress: Arc::clone(&progress),
         clock: now,
     };
-    let work = read_all(trail, &lister, &places, interrupted.clone());
+    let work = read_places(trail, &lister, &places, interrupted.clone());
     tokio::pin!(work);
     let bar = is_watched.then(progress_bar).transpose()?;
     let mut tick = tokio::time::interval(Duration::from_millis(200));
@@ -99,40 +99,6 @@ pub(crate) async fn run(args: IngestArgs, session: Session<'_>) -> anyhow::Resul
         (false, true) => Ending::Incomplete,
         (false, false) => Ending::Done,
     })
-}
-
-/// Lists the places into the queue and runs the lanes until it is empty.
-pub(super) async fn read_all(
-    trail: Trail<Arc<EmbeddedQueue>>,
-    lister: &Lister,
-    places: &[Place],
-    interrupted: watch::Receiver<bool>,
-) -> Result<(), IngestError> {
-    let queue = Arc::clone(&trail.queue);
-    let mut stop = interrupted.clone();
-    let listing = async {
-        let mut listed = Ok(());
-        for place in places {
-            // Cancel-safe: a listing given up has sent whole messages only.
-            listed = tokio::select! {
-                listed = lister.list(place) => listed,
-                _ = stop.wait_for(|stop| *stop) => Ok(()),
-            };
-            if listed.is_err() || *stop.borrow() {
-                break;
-            }
-        }
-        queue.close();
-        listed
-    };
-    let running = async {
-        let ran = crate::ingest::run(Arc::new(trail), interrupted).await;
-        // Lanes that stopped early leave messages behind; a listing that waits for room must not wait for them.
-        queue.stop();
-        ran
-    };
-    let (listed, ran) = tokio::join!(listing, running);
-    ran.and(listed)
 }
 
 fn progress_bar() -> anyhow::Result<ProgressBar> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::sync::watch;
 
-use super::ingest::{read_all, summary};
+use super::ingest::summary;
 use super::{Ending, Session, now, table};
 use crate::ingest::fetch::Archive;
-use crate::ingest::list::Lister;
+use crate::ingest::list::{Lister, read_places};
 use crate::ingest::notification::{ObjectRef, write_notification};
 use crate::ingest::progress::Progress;
 use crate::ingest::quarantine::{read_lines, retry};
@@ -158,7 +158,7 @@ async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
     )?;
     if !failed.is_empty() {
         let (_interrupt, interrupted) = watch::channel(false);
-        read_all(trail, &lister, &[], interrupted).await?;
+        read_places(trail, &lister, &[], interrupted).await?;
         summary(out, &progress.snapshot(), started.elapsed())?;
     }
     let is_bad = retried.mended < retried.tried

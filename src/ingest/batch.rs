@@ -5,11 +5,13 @@
 //! The order is found on the records, before any column is filled: sorting
 //! columns afterwards would copy every value once more.
 
+use std::collections::BTreeMap;
+
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
 use super::segment::Segment;
-use super::source::cloudtrail::normalize::{Origin, fill_constants};
+use super::source::cloudtrail::normalize::{Origin, Scratch, fill_constants};
 use super::source::cloudtrail::record::RawRecord;
 use super::source::cloudtrail::{Records, normalize};
 use crate::lake::catalog::Slice;
@@ -54,58 +56,68 @@ pub enum BatchError {
 /// Where a row belongs: table, day, then what rows are sorted by.
 type SortKey = (Table, EventDay, u64, u32, i64, u32);
 
-/// Builds the batches of a segment. `objects` names the objects by their numbers, as evidence does.
-///
-/// # Errors
-/// A mistake of ours; no record can cause it.
-pub fn build(segment: &Segment, objects: &[String]) -> Result<Vec<ClassBatch>, BatchError> {
-    let text = segment.text()?;
-    let records = &segment.records;
-    let order = order(records);
-    let mut scratch = String::new();
-    let mut batches = Vec::new();
-    for group in order.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let Some((table, day)) = group.first().map(|key| (key.0, key.1)) else {
-            continue;
-        };
-        let mut columns = Columns::new(table.schema());
-        let mut span = Slices::default();
-        for key in group {
-            let Some(record) = records.records.get(key.5 as usize) else {
+/// The columns of each table, which keep their size from batch to batch.
+#[derive(Debug, Default)]
+pub struct Builders {
+    columns: BTreeMap<Table, Columns>,
+    scratch: Scratch,
+}
+
+impl Builders {
+    /// Builds the batches of a segment. `objects` names the objects by their numbers, as evidence does.
+    ///
+    /// # Errors
+    /// A mistake of ours; no record can cause it.
+    pub fn build(&mut self, segment: &Segment, objects: &[String]) -> Result<Vec<ClassBatch>, BatchError> {
+        let text = segment.text()?;
+        let records = &segment.records;
+        let mut batches = Vec::new();
+        for group in order(records).chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let Some((table, day)) = group.first().map(|key| (key.0, key.1)) else {
                 continue;
             };
-            let object = objects
-                .get(record.object as usize)
-                .map(String::as_str)
-                .unwrap_or_default();
-            normalize(
-                record,
-                records,
-                Origin { text, object },
-                &mut columns,
-                &mut scratch,
-            );
-            span.add(record, records);
+            let columns = self
+                .columns
+                .entry(table)
+                .or_insert_with(|| Columns::new(table.schema()));
+            let mut span = Slices::default();
+            for key in group {
+                let Some(record) = records.records.get(key.5 as usize) else {
+                    continue;
+                };
+                let object = objects
+                    .get(record.object as usize)
+                    .map(String::as_str)
+                    .unwrap_or_default();
+                normalize(
+                    record,
+                    records,
+                    Origin { text, object },
+                    columns,
+                    &mut self.scratch,
+                );
+                span.add(record, records);
+            }
+            fill_constants(table.class(), columns);
+            let rows = columns
+                .finish()
+                .map_err(|source| BatchError::Columns { table, source })?;
+            let Slices {
+                slices,
+                time_min,
+                time_max,
+            } = span;
+            batches.push(ClassBatch {
+                table,
+                day,
+                rows,
+                slices,
+                time_min,
+                time_max,
+            });
         }
-        fill_constants(table.class(), &mut columns);
-        let rows = columns
-            .finish()
-            .map_err(|source| BatchError::Columns { table, source })?;
-        let Slices {
-            slices,
-            time_min,
-            time_max,
-        } = span;
-        batches.push(ClassBatch {
-            table,
-            day,
-            rows,
-            slices,
-            time_min,
-            time_max,
-        });
+        Ok(batches)
     }
-    Ok(batches)
 }
 
 fn order(records: &Records) -> Vec<SortKey> {

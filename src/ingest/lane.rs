@@ -13,7 +13,7 @@ use object_store::PutPayload;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
-use super::batch;
+use super::batch::Builders;
 use super::commit::{Written, outcome};
 use super::cpu::compute;
 use super::error::IngestError;
@@ -39,7 +39,14 @@ const PUTS_AT_ONCE: usize = 4;
 /// A lane's own memory.
 #[derive(Debug)]
 pub struct Lane {
+    hands: Hands,
+}
+
+/// What goes to the CPU pool and comes back.
+#[derive(Debug, Default)]
+struct Hands {
     segment: Segment,
+    builders: Builders,
 }
 
 /// The batch a lane works on.
@@ -55,7 +62,7 @@ pub struct Work {
 
 /// What one hop to the CPU pool made.
 struct Absorbed {
-    segment: Segment,
+    hands: Hands,
     rest: VecDeque<(Piece, Option<OwnedSemaphorePermit>)>,
     tallies: Vec<(u32, Tally)>,
     made: Result<Made, IngestError>,
@@ -78,7 +85,10 @@ impl Lane {
     /// Returns a lane with empty hands.
     pub fn new(limits: SegmentLimits) -> Self {
         Self {
-            segment: Segment::new(limits),
+            hands: Hands {
+                segment: Segment::new(limits),
+                builders: Builders::default(),
+            },
         }
     }
 
@@ -99,7 +109,7 @@ impl Lane {
             ..
         } = trail;
         // A batch that was given up may have left its text behind.
-        self.segment.reset();
+        self.hands.segment.reset();
         let names = work.objects.iter().map(|wanted| wanted.id.to_string()).collect();
         let (sender, mut receiver) = mpsc::channel(PIECES_AT_ONCE);
         let mut fetching = JoinSet::new();
@@ -118,7 +128,7 @@ impl Lane {
             let mut pieces = sort_out(fetched, &naming, &mut tallies, progress)?;
             loop {
                 let absorbed = self.absorb(pieces, &naming, number, ended).await?;
-                self.segment = absorbed.segment;
+                self.hands = absorbed.hands;
                 tallies.extend(absorbed.tallies);
                 let made = absorbed.made?;
                 if !made.files.is_empty() || made.set_aside.is_some() {
@@ -145,10 +155,10 @@ impl Lane {
         number: u32,
         ended: bool,
     ) -> Result<Absorbed, IngestError> {
-        let segment = std::mem::take(&mut self.segment);
+        let hands = std::mem::take(&mut self.hands);
         let naming = Arc::clone(naming);
         compute("unpacking and parsing", move || {
-            absorb(segment, pieces, &naming, number, ended)
+            absorb(hands, pieces, &naming, number, ended)
         })
         .await
     }
@@ -156,7 +166,7 @@ impl Lane {
 
 /// Takes pieces until the segment is full or none is left, and makes its files when it is full or the batch ends.
 fn absorb(
-    mut segment: Segment,
+    mut hands: Hands,
     mut pieces: VecDeque<(Piece, Option<OwnedSemaphorePermit>)>,
     naming: &Naming,
     number: u32,
@@ -164,7 +174,7 @@ fn absorb(
 ) -> Absorbed {
     let mut tallies = Vec::new();
     while let Some((piece, permit)) = pieces.pop_front() {
-        match segment.fill(piece) {
+        match hands.segment.fill(piece) {
             Fill::Taken(tally) => tallies.extend(tally),
             Fill::Full(rest) => {
                 pieces.push_front((rest, permit));
@@ -175,24 +185,27 @@ fn absorb(
     let full = !pieces.is_empty();
     let mut made = Ok(Made::default());
     if full || ended {
-        made = make(&segment, naming, number);
-        segment.clear();
+        made = make(&mut hands, naming, number);
+        hands.segment.clear();
     }
     Absorbed {
-        segment,
+        hands,
         rest: pieces,
         tallies,
         made,
     }
 }
 
-fn make(segment: &Segment, naming: &Naming, number: u32) -> Result<Made, IngestError> {
+fn make(hands: &mut Hands, naming: &Naming, number: u32) -> Result<Made, IngestError> {
     let batch = &naming.work.batch;
     let name = format!("{batch}-{number}");
-    let batches = batch::build(segment, &naming.names).map_err(|source| IngestError::Batch {
-        batch: batch.clone(),
-        source,
-    })?;
+    let batches = hands
+        .builders
+        .build(&hands.segment, &naming.names)
+        .map_err(|source| IngestError::Batch {
+            batch: batch.clone(),
+            source,
+        })?;
     let files = batches
         .iter()
         .map(|rows| write_hot(rows, &name))
@@ -203,7 +216,7 @@ fn make(segment: &Segment, naming: &Naming, number: u32) -> Result<Made, IngestE
         })?;
     Ok(Made {
         files,
-        set_aside: quarantine::file(segment, &naming.work, &name),
+        set_aside: quarantine::file(&hands.segment, &naming.work, &name),
     })
 }
 

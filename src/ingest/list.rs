@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
+use tokio::sync::watch;
 
 use super::error::IngestError;
 use super::fetch::Archive;
@@ -17,6 +18,7 @@ use super::notification::{ObjectRef, write_notification};
 use super::progress::Progress;
 use super::queue::EmbeddedQueue;
 use super::source::key::{KeyVerdict, read_key};
+use super::worker::Trail;
 use crate::lake::store::Place;
 
 /// Announces objects.
@@ -113,6 +115,43 @@ impl Lister {
         };
         self.queue.send(write_notification(&object)).await
     }
+}
+
+/// Lists the places into the queue in memory and runs the lanes until it is empty, or until interrupted.
+///
+/// # Errors
+/// The first failure of a lane or of the listing; what was committed before stays.
+pub async fn read_places(
+    trail: Trail<Arc<EmbeddedQueue>>,
+    lister: &Lister,
+    places: &[Place],
+    interrupted: watch::Receiver<bool>,
+) -> Result<(), IngestError> {
+    let queue = Arc::clone(&trail.queue);
+    let mut stop = interrupted.clone();
+    let listing = async {
+        let mut listed = Ok(());
+        for place in places {
+            // Cancel-safe: a listing given up has sent whole messages only.
+            listed = tokio::select! {
+                listed = lister.list(place) => listed,
+                _ = stop.wait_for(|stop| *stop) => Ok(()),
+            };
+            if listed.is_err() || *stop.borrow() {
+                break;
+            }
+        }
+        queue.close();
+        listed
+    };
+    let running = async {
+        let ran = super::run(Arc::new(trail), interrupted).await;
+        // Lanes that stopped early leave messages behind; a listing that waits for room must not wait for them.
+        queue.stop();
+        ran
+    };
+    let (listed, ran) = tokio::join!(listing, running);
+    ran.and(listed)
 }
 
 /// The bucket of all local files: keys are absolute paths.

@@ -17,15 +17,17 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::batch::Builders;
 use super::commit::Written;
 use super::cpu::compute;
 use super::error::IngestError;
 use super::fetch::{Fetched, Wanted, fetch_all};
 use super::lane::{Made, Work, put_all};
+use super::queue::Queue;
 use super::segment::{Fill, Piece, Segment, SegmentLimits};
 use super::source::LogSource;
+use super::worker::Trail;
 use super::write::write_hot;
-use super::{batch, queue::Queue, worker::Trail};
 use crate::lake::Lake;
 use crate::lake::catalog::{BatchId, ObjectId, SetAsideEntry};
 use crate::lake::path::quarantine_key;
@@ -309,7 +311,7 @@ impl Attempt {
         }
         self.events += self.segment.rows() as u64;
         let batch = self.batch.clone();
-        let built = batch::build(&self.segment, std::slice::from_ref(&self.object));
+        let built = Builders::default().build(&self.segment, std::slice::from_ref(&self.object));
         let built = built.map_err(|source| IngestError::Batch {
             batch: batch.clone(),
             source,

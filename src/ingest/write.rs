@@ -27,7 +27,7 @@ pub struct WrittenFile {
 /// # Errors
 /// Parquet's: a mistake of ours, since it writes into memory.
 pub fn write_hot(batch: &ClassBatch, name: &str) -> Result<WrittenFile, ParquetError> {
-    let mut encoder = Encoder::new(batch.table, FilePurpose::Hot)?;
+    let mut encoder = Encoder::new(batch.table, FilePurpose::Hot);
     encoder.write(&batch.rows)?;
     let bytes = encoder.finish()?;
     let file = LakeFile {

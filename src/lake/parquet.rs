@@ -14,7 +14,8 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Int32Type;
 
 use super::table::Table;
 use crate::ocsf::schema::{Leaf, LeafType};
@@ -32,36 +33,37 @@ pub enum FilePurpose {
     /// Read for some hours, then merged.
     Hot,
     /// Kept: with bloom filters for what people search.
-    Settled,
+    Settled {
+        /// About how many rows it will have: bloom filters are made for as many values.
+        rows: u64,
+    },
 }
 
 /// Encodes one file in memory.
 pub struct Encoder {
-    writer: ArrowWriter<Vec<u8>>,
+    table: Table,
+    purpose: FilePurpose,
+    /// There once the first rows have come.
+    writer: Option<ArrowWriter<Vec<u8>>>,
 }
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoder")
-            .field("bytes", &self.writer.bytes_written())
+            .field("table", &self.table)
+            .field("bytes", &self.held_bytes())
             .finish_non_exhaustive()
     }
 }
 
 impl Encoder {
     /// Starts a file of a table.
-    ///
-    /// # Errors
-    /// The schema cannot be said in Parquet.
-    pub fn new(table: Table, purpose: FilePurpose) -> Result<Self, ParquetError> {
-        // The Arrow schema of some writers' making is no part of the file: crawlers infer it from Parquet's.
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties(table, purpose))
-            .with_skip_arrow_metadata(true);
-        let schema = std::sync::Arc::clone(&table.schema().arrow);
-        Ok(Self {
-            writer: ArrowWriter::try_new_with_options(Vec::new(), schema, options)?,
-        })
+    pub fn new(table: Table, purpose: FilePurpose) -> Self {
+        Self {
+            table,
+            purpose,
+            writer: None,
+        }
     }
 
     /// Adds rows.
@@ -69,25 +71,45 @@ impl Encoder {
     /// # Errors
     /// Parquet's.
     pub fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
-        self.writer.write(rows)
+        if let Some(writer) = &mut self.writer {
+            return writer.write(rows);
+        }
+        self.start(Some(rows))?.write(rows)
+    }
+
+    fn start(&mut self, rows: Option<&RecordBatch>) -> Result<&mut ArrowWriter<Vec<u8>>, ParquetError> {
+        // The types are Parquet's own, from which crawlers and readers infer the columns.
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(self.table, self.purpose, rows))
+            .with_skip_arrow_metadata(true);
+        let schema = std::sync::Arc::clone(&self.table.schema().arrow);
+        Ok(self
+            .writer
+            .insert(ArrowWriter::try_new_with_options(Vec::new(), schema, options)?))
     }
 
     /// Returns how many bytes are held: written and being encoded.
     pub fn held_bytes(&self) -> usize {
-        self.writer.bytes_written() + self.writer.in_progress_size()
+        self.writer
+            .as_ref()
+            .map_or(0, |writer| writer.bytes_written() + writer.in_progress_size())
     }
 
     /// Ends the file.
     ///
     /// # Errors
     /// Parquet's.
-    pub fn finish(self) -> Result<Bytes, ParquetError> {
-        self.writer.into_inner().map(Bytes::from)
+    pub fn finish(mut self) -> Result<Bytes, ParquetError> {
+        if self.writer.is_none() {
+            self.start(None)?;
+        }
+        self.writer
+            .map_or_else(|| Ok(Bytes::new()), |writer| writer.into_inner().map(Bytes::from))
     }
 }
 
 /// Returns the settings for a table's files.
-fn properties(table: Table, purpose: FilePurpose) -> WriterProperties {
+fn properties(table: Table, purpose: FilePurpose, rows: Option<&RecordBatch>) -> WriterProperties {
     let level = ZstdLevel::try_new(1).unwrap_or_default();
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
@@ -97,10 +119,13 @@ fn properties(table: Table, purpose: FilePurpose) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::None)
         .set_created_by("ashiato".to_owned());
     for leaf in &table.schema().leaves {
-        builder = leaf_properties(builder, leaf, purpose);
+        let is_same = rows.is_some_and(|rows| is_same_in_all(rows, &leaf.path));
+        builder = leaf_properties(builder, leaf, (purpose, is_same));
     }
     let time = table.schema().leaves.iter().position(|leaf| leaf.path == "time");
-    if let (FilePurpose::Settled, Some(time)) = (purpose, time.and_then(|time| i32::try_from(time).ok())) {
+    if let (FilePurpose::Settled { .. }, Some(time)) =
+        (purpose, time.and_then(|time| i32::try_from(time).ok()))
+    {
         let by_time = SortingColumn {
             column_idx: time,
             descending: false,
@@ -114,17 +139,23 @@ fn properties(table: Table, purpose: FilePurpose) -> WriterProperties {
 fn leaf_properties(
     builder: WriterPropertiesBuilder,
     leaf: &Leaf,
-    purpose: FilePurpose,
+    (purpose, is_same): (FilePurpose, bool),
 ) -> WriterPropertiesBuilder {
     for_columns(builder, leaf, |mut builder, column, repeated| {
+        if is_same {
+            builder = builder.set_column_compression(column.clone(), Compression::UNCOMPRESSED);
+        }
         if leaf.unique {
             builder = builder.set_column_dictionary_enabled(column.clone(), false);
         }
         if !repeated && leaf.leaf_type != LeafType::Map && !leaf.unique {
             builder = builder.set_column_statistics_enabled(column.clone(), EnabledStatistics::Page);
         }
-        if leaf.needle && purpose == FilePurpose::Settled {
-            builder = builder.set_column_bloom_filter_enabled(column, true);
+        if let (true, FilePurpose::Settled { rows }) = (leaf.needle, purpose) {
+            let values = rows.clamp(64, ROW_GROUP_ROWS as u64);
+            builder = builder
+                .set_column_bloom_filter_enabled(column.clone(), true)
+                .set_column_bloom_filter_max_ndv(column, values);
         }
         builder
     })
@@ -158,4 +189,30 @@ fn for_columns(
         builder = set(builder, ColumnPath::new(whole), repeated || !end.is_empty());
     }
     builder
+}
+
+/// Says whether a column has one value, or none, in all rows: its page is a few bytes then, and setting a
+/// compressor up for it costs more than all else (a third of the CPU of small files). Lists are not looked into.
+fn is_same_in_all(rows: &RecordBatch, path: &str) -> bool {
+    let mut parts = path.split('.');
+    let mut column = parts.next().and_then(|part| rows.column_by_name(part));
+    for part in parts {
+        column = column
+            .and_then(|column| column.as_struct_opt())
+            .and_then(|column| column.column_by_name(part));
+    }
+    let Some(column) = column else { return false };
+    if column.null_count() == column.len() {
+        return true;
+    }
+    if column.null_count() > 0 {
+        return false;
+    }
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return texts.iter().all(|text| text == texts.iter().next().flatten());
+    }
+    column.as_primitive_opt::<Int32Type>().is_some_and(|numbers| {
+        let first = numbers.values().first();
+        numbers.values().iter().all(|number| Some(number) == first)
+    })
 }

@@ -28,6 +28,8 @@ struct Text {
     bytes: Vec<u8>,
     ends: Vec<i32>,
     valid: Validity,
+    /// How many bytes the batch before had: room for as many spares growing again.
+    bytes_before: usize,
 }
 
 /// Values of one column of fixed width.
@@ -113,11 +115,15 @@ impl Text {
             ends: ends.collect(),
             bytes,
             valid: Validity::full(times * values.len()),
+            bytes_before: 0,
         }
     }
 
     #[inline]
     fn put(&mut self, row: usize, value: &[u8]) {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(self.bytes_before + self.bytes_before / 8);
+        }
         self.pad(row);
         self.bytes.extend_from_slice(value);
         self.ends.push(end(self.bytes.len()));
@@ -135,6 +141,7 @@ impl Text {
         self.pad(rows);
         let ends = std::mem::take(&mut self.ends);
         let nulls = self.valid.take(rows);
+        self.bytes_before = self.bytes.len();
         let bytes = Buffer::from_vec(std::mem::take(&mut self.bytes));
         Ok(Arc::new(StringArray::try_new(offsets(&ends), bytes, nulls)?))
     }

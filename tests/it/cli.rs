@@ -32,7 +32,11 @@ fn every_verb_shows_examples() {
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty());
-    let verbs: BTreeSet<_> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+    // What stands further in goes on from the line before.
+    let verbs: BTreeSet<_> = listed
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|verb| !verb.is_empty())
+        .collect();
     let expected = [
         "ingest",
         "settle",
@@ -160,7 +164,7 @@ fn each_format_starts_as_it_should() {
     for (format, starts) in [
         (
             "json",
-            format!("[{{\"uid\":\"{first}\",\"region\":\"{REGION}\"}}"),
+            format!("[\n{{\"uid\":\"{first}\",\"region\":\"{REGION}\"}}"),
         ),
         (
             "jsonl",

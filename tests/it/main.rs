@@ -16,4 +16,5 @@ mod archive;
 mod bad_input;
 mod cli;
 mod crash;
+mod round_trip;
 mod tidy;

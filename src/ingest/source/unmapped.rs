@@ -12,12 +12,15 @@
 //! above all. Under their names (`usually_text`) a plain text is a string, and a JSON
 //! value is marked by a space before it.
 
-use crate::ingest::json::{Kind, Scanner, Span, Stop, is_json, unescape};
+use crate::ingest::json::{Kind, Scanner, Span, is_json, unescape};
 use crate::ocsf::columns::Columns;
 use crate::ocsf::schema::MapColumn;
 
 /// Objects are flattened down to here; what is deeper stays JSON text.
 const FLAT_DEPTH_MAX: usize = 16;
+
+/// Objects of more members than this stay JSON text; CloudTrail's have a dozen.
+const FLAT_MEMBERS_MAX: usize = 48;
 
 /// Writes entries of one map column.
 #[derive(Debug)]
@@ -68,44 +71,44 @@ impl<'a> Unmapped<'a> {
 
     fn value(&mut self, value: Span, depth: usize) {
         match value.kind {
-            Kind::Object if depth < FLAT_DEPTH_MAX && self.can_flatten(value) => self.members(value, depth),
+            Kind::Object if depth < FLAT_DEPTH_MAX => self.object(value, depth),
             Kind::Array => self.array(value),
             Kind::Plain | Kind::Escaped => self.string(value),
             Kind::Number | Kind::Boolean | Kind::Null | Kind::Object => self.json(value),
         }
     }
 
-    /// An object without members, or with two of one name, is kept as JSON text.
-    fn can_flatten(&self, object: Span) -> bool {
-        let mut keys: Vec<&str> = Vec::new();
-        let mut unique = true;
-        let walked = self.each_member(object, |key, _value| {
-            let name = key.of(self.text);
-            unique &= !keys.contains(&name) && keys.len() < 64;
-            keys.push(name);
-        });
-        walked.is_ok() && unique && !keys.is_empty()
-    }
-
-    fn members(&mut self, object: Span, depth: usize) {
-        let mut scanner = Scanner::new(self.text.as_bytes(), object.start as usize + 1);
-        let (mut first, length) = (true, self.path.len());
-        while let Ok(Some(key)) = scanner.member(&mut first) {
-            let Ok(value) = scanner.value() else { return };
+    /// Flattens an object. One without members, with many, or with two of one name is kept as JSON text.
+    fn object(&mut self, object: Span, depth: usize) {
+        let mut members = [(object, object); FLAT_MEMBERS_MAX];
+        let members = match self.members(object, &mut members) {
+            Some(members) if !members.is_empty() => members,
+            _ => return self.json(object),
+        };
+        let length = self.path.len();
+        for (key, value) in members {
             self.path.push('.');
-            self.push_key(key);
-            self.value(value, depth + 1);
+            self.push_key(*key);
+            self.value(*value, depth + 1);
             self.path.truncate(length);
         }
     }
 
-    fn each_member(&self, object: Span, mut each: impl FnMut(Span, Span)) -> Result<(), Stop> {
+    /// Finds the members of an object; `None` when they cannot be told apart or are too many.
+    fn members<'m>(&self, object: Span, members: &'m mut [(Span, Span)]) -> Option<&'m [(Span, Span)]> {
         let mut scanner = Scanner::new(self.text.as_bytes(), object.start as usize + 1);
-        let mut first = true;
-        while let Some(key) = scanner.member(&mut first)? {
-            each(key, scanner.value()?);
+        let (mut first, mut count) = (true, 0);
+        while let Some(key) = scanner.member(&mut first).ok()? {
+            let value = scanner.value().ok()?;
+            let name = key.of(self.text);
+            let is_twice = members
+                .iter()
+                .take(count)
+                .any(|(other, _)| other.of(self.text) == name);
+            *members.get_mut(count).filter(|_| !is_twice)? = (key, value);
+            count += 1;
         }
-        Ok(())
+        members.get(..count)
     }
 
     fn array(&mut self, array: Span) {

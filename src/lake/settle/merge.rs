@@ -16,13 +16,16 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::errors::ParquetError;
+use parquet::file::metadata::PageIndexPolicy;
 
 use crate::lake::catalog::{FileKind, LakeFile, Slice};
 use crate::lake::parquet::{Encoder, FilePurpose};
 use crate::lake::path::{AccountId, EventDay, Partition, Region, settled_key};
 use crate::lake::table::Table;
 
-/// Rows decoded at once from a file, and rows given to the encoder at once.
+/// Rows decoded at once from a file: a batch of a megabyte and a half for each file that is open.
+const DECODE_ROWS: usize = 1024;
+/// Rows given to the encoder at once.
 const BATCH_ROWS: usize = 4096;
 
 /// A file to merge.
@@ -66,10 +69,11 @@ impl Merge<'_> {
         partitions: &[(AccountId, Region)],
         mut sink: impl FnMut(Merged) -> bool,
     ) -> Result<Counts, ParquetError> {
-        let mut cursors = Vec::new();
-        for input in self.inputs {
-            cursors.extend(Cursor::open(input, partitions)?);
-        }
+        let found = self
+            .inputs
+            .iter()
+            .filter_map(|input| Cursor::find(input, partitions));
+        let mut cursors: Vec<Cursor<'_>> = found.collect();
         let mut counts = Counts::default();
         for (account, region) in partitions {
             let partition = Partition {
@@ -92,18 +96,19 @@ impl Merge<'_> {
 
     fn partition(
         &self,
-        cursors: &mut [Cursor],
+        cursors: &mut [Cursor<'_>],
         output: &mut Output,
         counts: &mut Counts,
     ) -> Result<(), ParquetError> {
         let mut gather = Gather::default();
         let mut heap = BinaryHeap::new();
         for (number, cursor) in cursors.iter_mut().enumerate() {
-            counts.rows_in += cursor.enter(&output.partition);
+            output.rows_expected += cursor.enter(&output.partition);
             if let Some(time) = cursor.time()? {
                 heap.push(Reverse((time, number)));
             }
         }
+        counts.rows_in += output.rows_expected;
         while let Some(Reverse((_, number))) = heap.pop() {
             let next = heap.peek().map_or(i64::MAX, |Reverse((time, _))| *time);
             let Some(cursor) = cursors.get_mut(number) else {
@@ -131,9 +136,13 @@ impl Merge<'_> {
     }
 }
 
-/// A place in one file.
-struct Cursor {
-    reader: ParquetRecordBatchReader,
+/// A place in one file. The file is opened at its first row that is wanted and let go behind its last, so
+/// that files which follow each other are not in memory together.
+struct Cursor<'a> {
+    input: &'a Input,
+    /// Rows of the file that are wanted.
+    wanted: std::ops::Range<u64>,
+    reader: Option<ParquetRecordBatchReader>,
     slices: VecDeque<Slice>,
     /// Rows left of the partition it is in.
     left: u64,
@@ -151,12 +160,10 @@ struct Decoded {
     uids: StringArray,
 }
 
-impl Cursor {
-    /// Opens the rows of some partitions; `None` when the file has none of them.
-    fn open(input: &Input, partitions: &[(AccountId, Region)]) -> Result<Option<Self>, ParquetError> {
-        let (Some(first), Some(last)) = (partitions.first(), partitions.last()) else {
-            return Ok(None);
-        };
+impl<'a> Cursor<'a> {
+    /// Finds the rows of some partitions; `None` when the file has none of them.
+    fn find(input: &'a Input, partitions: &[(AccountId, Region)]) -> Option<Self> {
+        let (first, last) = (partitions.first()?, partitions.last()?);
         let (mut before, mut rows, mut slices) = (0, 0, VecDeque::new());
         for slice in &input.slices {
             let key = (slice.account, slice.region.clone());
@@ -167,28 +174,31 @@ impl Cursor {
                 slices.push_back(slice.clone());
             }
         }
-        if rows == 0 {
-            return Ok(None);
-        }
-        let options = ArrowReaderOptions::new()
-            .with_page_index_policy(parquet::file::metadata::PageIndexPolicy::Optional);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(input.bytes.clone(), options)?;
-        let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let narrow = |rows: u64| usize::try_from(rows).unwrap_or(total).min(total);
-        let wanted = narrow(before)..narrow(before + rows);
-        let selection = RowSelection::from_consecutive_ranges(std::iter::once(wanted), total);
-        let reader = builder
-            .with_row_selection(selection)
-            .with_batch_size(BATCH_ROWS)
-            .build()?;
-        Ok(Some(Self {
-            reader,
+        let wanted = before..before + rows;
+        (rows > 0).then_some(Self {
+            input,
+            wanted,
+            reader: None,
             slices,
             left: 0,
             decoded: None,
             at: 0,
             gathered: None,
-        }))
+        })
+    }
+
+    fn open(&self) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new_with_options(self.input.bytes.clone(), options)?;
+        let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let narrow = |rows: u64| usize::try_from(rows).unwrap_or(total).min(total);
+        let wanted = narrow(self.wanted.start)..narrow(self.wanted.end);
+        let selection = RowSelection::from_consecutive_ranges(std::iter::once(wanted), total);
+        builder
+            .with_row_selection(selection)
+            .with_batch_size(DECODE_ROWS)
+            .build()
     }
 
     /// Goes to a partition and returns how many rows it has here.
@@ -204,6 +214,9 @@ impl Cursor {
     /// Returns the time of the present row, decoding more when needed; `None` at the end of the partition.
     fn time(&mut self) -> Result<Option<i64>, ParquetError> {
         if self.left == 0 {
+            if self.slices.is_empty() {
+                (self.reader, self.decoded) = (None, None);
+            }
             return Ok(None);
         }
         loop {
@@ -212,8 +225,11 @@ impl Cursor {
             {
                 return Ok(Some(decoded.times.value(self.at)));
             }
-            let batch = self
-                .reader
+            let reader = match &mut self.reader {
+                Some(reader) => reader,
+                None => self.reader.insert(self.open()?),
+            };
+            let batch = reader
                 .next()
                 .ok_or_else(|| ParquetError::EOF("fewer rows than the catalog says".to_owned()))??;
             self.decoded = Some(Decoded::new(batch)?);
@@ -260,26 +276,31 @@ struct Gather {
     rows: Vec<(usize, usize)>,
     /// How often rows were written: batches gathered before are let go of then.
     writes: u64,
-    /// The event ids at the present time: events of one id have one time.
+    /// The event ids at the present time, the first of them apart.
     seen: HashSet<String>,
+    first: String,
     seen_at: i64,
 }
 
 impl Gather {
+    /// Says whether an event id was there before: rows come by time, and events of one id have one time.
     fn is_duplicate(&mut self, time: i64, uid: Option<&str>) -> bool {
-        if time != self.seen_at {
-            self.seen.clear();
-            self.seen_at = time;
-        }
         let Some(uid) = uid else { return false };
-        if self.seen.contains(uid) {
-            return true;
+        if time != self.seen_at {
+            self.seen_at = time;
+            self.seen.clear();
+            self.first.clear();
+            self.first.push_str(uid);
+            return false;
         }
-        self.seen.insert(uid.to_owned());
-        false
+        // Most events are alone at their time: the set is filled only when a second one comes.
+        if self.seen.is_empty() {
+            self.seen.insert(self.first.clone());
+        }
+        !self.seen.insert(uid.to_owned())
     }
 
-    fn add(&mut self, cursor: &mut Cursor) {
+    fn add(&mut self, cursor: &mut Cursor<'_>) {
         let Some(decoded) = &cursor.decoded else { return };
         let batch = match cursor.gathered {
             Some((writes, batch)) if writes == self.writes => batch,
@@ -328,6 +349,7 @@ impl Gather {
 /// The files of one partition.
 struct Output {
     partition: Partition,
+    rows_expected: u64,
     name: String,
     file_bytes_max: usize,
     open: Option<Open>,
@@ -346,6 +368,7 @@ impl Output {
     fn new(partition: Partition, name: &str, file_bytes_max: usize) -> Self {
         Self {
             partition,
+            rows_expected: 0,
             name: name.to_owned(),
             file_bytes_max,
             open: None,
@@ -357,7 +380,12 @@ impl Output {
         let open = match &mut self.open {
             Some(open) => open,
             None => self.open.insert(Open {
-                encoder: Encoder::new(self.partition.table, FilePurpose::Settled)?,
+                encoder: Encoder::new(
+                    self.partition.table,
+                    FilePurpose::Settled {
+                        rows: self.rows_expected,
+                    },
+                ),
                 rows: 0,
                 time_min: from,
                 time_max: to,

@@ -53,7 +53,7 @@ pub struct SettleLimits {
 impl Default for SettleLimits {
     fn default() -> Self {
         Self {
-            inputs_max: 64,
+            inputs_max: 32,
             input_bytes_max: 128 << 20,
             file_bytes_max: 64 << 20,
             jobs: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),

@@ -118,7 +118,8 @@ pub fn table(name: &str, source: &str, category: Option<&str>, management: Optio
         Class::AccountChange => Table::AccountChange,
         Class::Authentication => Table::Authentication,
         Class::ApiActivity => match (category, management) {
-            (Some("Data" | "NetworkActivity"), _) => Table::DataActivity,
+            // Only data events are aggregated.
+            (Some("Data" | "NetworkActivity" | "Aggregated"), _) => Table::DataActivity,
             (Some(_), _) | (None, Some(true)) => Table::ApiActivity,
             (None, Some(false)) => Table::DataActivity,
             (None, None) if source == "s3.amazonaws.com" && OBJECT_CALLS.binary_search(&name).is_ok() => {
@@ -169,64 +170,38 @@ pub fn activity(class: Class, name: &str) -> i32 {
     }
 }
 
-fn starts_with_any(name: &str, verbs: &[&str]) -> bool {
-    verbs.iter().any(|verb| {
-        // A verb ends where the next word starts: `Getaway` does not get.
-        name.strip_prefix(verb)
-            .is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_lowercase()))
-    })
+/// Returns the first word of a name: `Get` of `GetObject`, `Getaway` of `Getaway`.
+fn verb(name: &str) -> &str {
+    let end = name
+        .bytes()
+        .skip(1)
+        .position(|byte| !byte.is_ascii_lowercase())
+        .map_or(name.len(), |at| at + 1);
+    name.get(..end).unwrap_or(name)
 }
 
 fn api_activity(name: &str) -> i32 {
-    const CREATE: [&str; 3] = ["Create", "Run", "Generate"];
-    const READ: [&str; 8] = [
-        "Get", "List", "Describe", "Search", "Lookup", "Head", "BatchGet", "Query",
-    ];
-    const UPDATE: [&str; 19] = [
-        "Update",
-        "Put",
-        "Modify",
-        "Add",
-        "Remove",
-        "Start",
-        "Stop",
-        "Attach",
-        "Detach",
-        "Associate",
-        "Disassociate",
-        "Tag",
-        "Untag",
-        "Enable",
-        "Disable",
-        "Register",
-        "Deregister",
-        "Set",
-        "Authorize",
-    ];
-    const DELETE: [&str; 2] = ["Delete", "Terminate"];
-    if starts_with_any(name, &READ) {
-        2
-    } else if starts_with_any(name, &CREATE) {
-        1
-    } else if starts_with_any(name, &UPDATE) {
-        3
-    } else if starts_with_any(name, &DELETE) {
-        4
-    } else {
-        99
+    match verb(name) {
+        "Get" | "List" | "Describe" | "Search" | "Lookup" | "Head" | "Query" | "Scan" => 2,
+        "Batch" if name.starts_with("BatchGet") => 2,
+        "Create" | "Run" | "Generate" => 1,
+        "Update" | "Put" | "Modify" | "Add" | "Remove" | "Start" | "Stop" | "Attach" | "Detach"
+        | "Associate" | "Disassociate" | "Tag" | "Untag" | "Enable" | "Disable" | "Register"
+        | "Deregister" | "Set" | "Authorize" => 3,
+        "Delete" | "Terminate" => 4,
+        _ => 99,
     }
 }
 
 fn account_change(name: &str) -> i32 {
-    match name {
-        "ChangePassword" | "PasswordUpdated" => 3,
-        "EnableMFADevice" => 10,
-        "DeactivateMFADevice" => 11,
-        "AddUserToGroup" => 7,
-        _ if starts_with_any(name, &["Create"]) => 1,
-        _ if starts_with_any(name, &["Attach", "Put"]) => 7,
-        _ if starts_with_any(name, &["Detach", "Remove"]) => 8,
-        _ if starts_with_any(name, &["Delete"]) => 6,
+    match (name, verb(name)) {
+        ("ChangePassword" | "PasswordUpdated", _) => 3,
+        ("EnableMFADevice", _) => 10,
+        ("DeactivateMFADevice", _) => 11,
+        ("AddUserToGroup", _) | (_, "Attach" | "Put") => 7,
+        (_, "Create") => 1,
+        (_, "Detach" | "Remove") => 8,
+        (_, "Delete") => 6,
         _ => 99,
     }
 }

@@ -32,6 +32,7 @@ const SEQUENCE: IntColumn = schema::int(CLOUD_TRAIL, "metadata.sequence");
 const FEATURE_NAME: TextColumn = text("metadata.product.feature.name");
 const REGION: TextColumn = text("cloud.region");
 const CLOUD_ACCOUNT: TextColumn = text("cloud.account.uid");
+const EVENT_UID: TextColumn = text("metadata.uid");
 const OPERATION: TextColumn = text("api.operation");
 const USER_NAME: TextColumn = text("actor.user.name");
 const SERVICE_NAME: TextColumn = text("api.service.name");
@@ -78,10 +79,9 @@ const UNMAPPED: MapColumn = schema::map(CLOUD_TRAIL, "unmapped");
 pub const FEATURE_WITHOUT_CATEGORY: &str = "Management, Data, and Insights";
 
 /// Fields whose text goes into one column as it is.
-const PLAIN: [(Field, TextColumn); 14] = [
+const PLAIN: [(Field, TextColumn); 13] = [
     (Field::EventVersion, text("metadata.product.version")),
     (Field::EventType, text("metadata.event_code")),
-    (Field::EventId, text("metadata.uid")),
     (Field::ApiVersion, text("api.version")),
     (Field::ErrorCode, text("api.response.error")),
     (Field::ErrorMessage, text("api.response.message")),
@@ -107,13 +107,33 @@ pub struct Origin<'a> {
     pub object: &'a str,
 }
 
+/// Space that rows use one after another.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    path: String,
+    /// The account of the row before, as text: rows are ordered by account.
+    account: Option<(AccountId, String)>,
+}
+
+impl Scratch {
+    fn account(&mut self, account: AccountId) -> &str {
+        if self.account.as_ref().is_none_or(|(before, _)| *before != account) {
+            self.account = None;
+        }
+        &self
+            .account
+            .get_or_insert_with(|| (account, account.to_string()))
+            .1
+    }
+}
+
 /// Fills one row of the record's table.
 pub fn normalize(
     record: &RawRecord,
     records: &Records,
     origin: Origin<'_>,
     columns: &mut Columns,
-    scratch: &mut String,
+    scratch: &mut Scratch,
 ) {
     let mut row = Row {
         record,
@@ -179,7 +199,7 @@ struct Row<'a> {
     records: &'a Records,
     text: &'a str,
     columns: &'a mut Columns,
-    scratch: &'a mut String,
+    scratch: &'a mut Scratch,
     class: Class,
 }
 
@@ -197,7 +217,11 @@ impl<'a> Row<'a> {
 
     /// Keeps a field in `unmapped`, beside its column or instead of it.
     fn keep(&mut self, field: Field, span: Span) {
-        Unmapped::new(self.columns, UNMAPPED, self.text, self.scratch).put(field.path(), None, span);
+        Unmapped::new(self.columns, UNMAPPED, self.text, &mut self.scratch.path).put(
+            field.path(),
+            None,
+            span,
+        );
     }
 
     /// Returns the text of a field without touching `unmapped`, for what is derived from it.
@@ -205,7 +229,24 @@ impl<'a> Row<'a> {
         self.record.field(field).and_then(|span| plain(self.text, span))
     }
 
+    /// Returns the id of the event, however it is spelled.
+    fn event_id(&self) -> Option<Cow<'a, str>> {
+        let spelled_otherwise = || self.record.other_id.map(|span| Cow::Borrowed(span.of(self.text)));
+        self.peek(Field::EventId).or_else(spelled_otherwise)
+    }
+
+    /// Returns the name of the call, or the type of an event that is no call.
+    fn event_name(&self) -> Cow<'a, str> {
+        self.peek(Field::EventName)
+            .or_else(|| self.peek(Field::EventType))
+            .unwrap_or_default()
+    }
+
     fn when_and_where(&mut self) {
+        self.value(Field::EventId);
+        if let Some(id) = self.event_id().filter(|id| id.len() <= STRING_CHARS_MAX) {
+            self.columns.text(EVENT_UID, &id);
+        }
         if let Some(span) = self.record.field(Field::EventTime)
             && read_plain_time(span.of(self.text).as_bytes()).is_none()
         {
@@ -226,7 +267,8 @@ impl<'a> Row<'a> {
             _ => self.keep_field(Field::AwsRegion),
         }
         if self.record.account != AccountId::EXTERNAL {
-            self.columns.text(CLOUD_ACCOUNT, &self.record.account.to_string());
+            self.columns
+                .text(CLOUD_ACCOUNT, self.scratch.account(self.record.account));
         }
     }
 
@@ -237,12 +279,12 @@ impl<'a> Row<'a> {
     }
 
     fn call(&mut self) {
-        if let Some(name) = self.value(Field::EventName) {
-            let operation = classify::plain_name(&name);
-            self.columns.text(OPERATION, operation);
-            if operation.len() != name.len() {
-                self.keep_field(Field::EventName);
-            }
+        self.value(Field::EventName);
+        let name = self.event_name();
+        let operation = classify::plain_name(&name);
+        self.columns.text(OPERATION, operation);
+        if operation.len() != name.len() {
+            self.keep_field(Field::EventName);
         }
         for (field, column) in [
             (Field::RequestParameters, REQUEST_DATA),
@@ -252,7 +294,7 @@ impl<'a> Row<'a> {
                 self.columns.text(column, span.json(self.text));
             }
         }
-        let event_id = self.peek(Field::EventId);
+        let event_id = self.event_id();
         match self.value(Field::RequestId) {
             Some(request_id) => {
                 self.columns.text(REQUEST_UID, &request_id);
@@ -284,20 +326,29 @@ impl<'a> Row<'a> {
             self.columns.text(USER_NAME, &name);
             self.observable("actor.user.name", &name, ("User Name", 4));
         }
-        let key = self
-            .value(Field::AccessKeyId)
-            .or_else(|| self.extra("userIdentity.", "credentialId"));
-        if let Some(key) = key {
-            self.columns.text(CREDENTIAL_UID, &key);
-        }
+        let key = self.value(Field::AccessKeyId);
         self.session();
+        if let Some(key) = &key {
+            self.columns.text(CREDENTIAL_UID, key);
+        }
+        if self.record.has_provider {
+            self.provider(key.is_none());
+        }
+    }
+
+    /// Identity providers, and the credential id that Identity Center gives in place of a key.
+    fn provider(&mut self, has_no_key: bool) {
+        if has_no_key && let Some(credential) = self.extra("userIdentity.", "credentialId") {
+            self.columns.text(CREDENTIAL_UID, &credential);
+        }
         let federated = self
             .extra("userIdentity.sessionContext.", "webIdFederationData")
             .and_then(|data| found(&data, &["federatedProvider"]));
-        if let Some(provider) = federated.or_else(|| {
+        let named = || {
             self.extra("userIdentity.", "identityProvider")
                 .map(Cow::into_owned)
-        }) {
+        };
+        if let Some(provider) = federated.or_else(named) {
             self.columns.text(IDP_NAME, &provider);
         }
     }
@@ -353,7 +404,7 @@ impl<'a> Row<'a> {
     }
 
     fn activity_and_status(&mut self) {
-        let name = self.peek(Field::EventName).unwrap_or_default();
+        let name = self.event_name();
         let operation = classify::plain_name(&name);
         let activity = classify::activity(self.class, operation);
         self.columns.int(ACTIVITY_ID, activity);
@@ -552,7 +603,7 @@ impl<'a> Row<'a> {
     }
 
     fn extras(&mut self) {
-        let mut unmapped = Unmapped::new(self.columns, UNMAPPED, self.text, self.scratch);
+        let mut unmapped = Unmapped::new(self.columns, UNMAPPED, self.text, &mut self.scratch.path);
         for extra in self.records.extras_of(self.record) {
             if extra.in_envelope {
                 unmapped.put(&format!("envelope.{}", extra.prefix), extra.key, extra.value);

@@ -7,7 +7,7 @@
 
 use super::classify;
 use super::record::{Extra, FIELDS, Field, RawRecord, Records};
-use crate::ingest::json::{Kind, Scanner, Span, Stop};
+use crate::ingest::json::{Kind, Scanner, Span, Stop, find};
 use crate::ingest::source::records::Found;
 use crate::lake::path::AccountId;
 
@@ -24,6 +24,9 @@ struct Draft<'a> {
     fallback_time: Option<Span>,
     recipient: Option<Span>,
     management: Option<bool>,
+    has_provider: bool,
+    other_id: Option<Span>,
+    window: Option<Span>,
     found: Found,
 }
 
@@ -78,6 +81,9 @@ impl<'a> Draft<'a> {
             fallback_time: None,
             recipient: None,
             management: None,
+            has_provider: false,
+            other_id: None,
+            window: None,
             found: Found::Record,
         }
     }
@@ -132,6 +138,20 @@ impl<'a> Draft<'a> {
                 self.recipient = Some(self.noted(scanner, key)?);
                 return Ok(());
             }
+            // Aggregated events have names of their own for the account, the id and the time.
+            b"accountId" => {
+                let value = self.noted(scanner, key)?;
+                self.recipient = self.recipient.or(Some(value));
+                return Ok(());
+            }
+            b"eventId" => {
+                self.other_id = Some(self.noted(scanner, key)?);
+                return Ok(());
+            }
+            b"timeWindow" => {
+                self.window = Some(self.noted(scanner, key)?);
+                return Ok(());
+            }
             b"managementEvent" => {
                 let value = self.noted(scanner, key)?;
                 self.management = (value.kind == Kind::Boolean).then(|| self.slice(value) == b"true");
@@ -170,6 +190,7 @@ impl<'a> Draft<'a> {
             extra.in_envelope = true;
         }
         (self.recipient, self.management, self.fallback_time) = (None, None, None);
+        (self.other_id, self.window) = (None, None);
         self.record(scanner)?;
         self.in_envelope = true;
         Ok(())
@@ -221,6 +242,11 @@ impl<'a> Draft<'a> {
             (Inside::Issuer, b"arn") => Field::SessionIssuerArn,
             (Inside::Attributes, b"creationDate") => Field::CreationDate,
             (Inside::Attributes, b"mfaAuthenticated") => Field::MfaAuthenticated,
+            (Inside::Identity, b"credentialId" | b"identityProvider")
+            | (Inside::Session, b"webIdFederationData") => {
+                self.has_provider = true;
+                return self.extra(scanner, inside.prefix(), key);
+            }
             _ => return self.extra(scanner, inside.prefix(), key),
         };
         self.text(scanner, key, field)
@@ -308,7 +334,11 @@ impl<'a> Draft<'a> {
             |span: Option<Span>| span.and_then(|span| text.get(span.start as usize..span.end as usize));
         let own = name(extra.key);
         let twice = self.extras.iter().skip(self.first_extra).any(|other| {
-            other.in_envelope == extra.in_envelope && other.prefix == extra.prefix && name(other.key) == own
+            name(other.key).map(<[u8]>::len) == own.map(<[u8]>::len)
+                && other.prefix.len() == extra.prefix.len()
+                && other.in_envelope == extra.in_envelope
+                && name(other.key) == own
+                && other.prefix == extra.prefix
         });
         if twice {
             return Err(Stop::Broken {
@@ -322,9 +352,11 @@ impl<'a> Draft<'a> {
 
     fn finish(&self, records: &mut Records, object: u32, index: u64) -> Result<RawRecord, &'static str> {
         let time = self.time()?;
+        // Insights and aggregated events have a type and no name.
         let name = self
             .field_str(Field::EventName)
-            .ok_or("a record without eventName")?;
+            .or_else(|| self.field_str(Field::EventType));
+        let name = name.ok_or("a record without eventName and eventType")?;
         let source = self.field_str(Field::EventSource).unwrap_or_default();
         let category = self.field_str(Field::EventCategory);
         let region = self
@@ -340,6 +372,8 @@ impl<'a> Draft<'a> {
             account: self.account(),
             region,
             fields: self.fields,
+            has_provider: self.has_provider,
+            other_id: self.other_id.filter(|id| id.kind == Kind::Plain),
             extras: extras_start..extras_start,
         })
     }
@@ -363,10 +397,21 @@ impl<'a> Draft<'a> {
     }
 
     fn time(&self) -> Result<i64, &'static str> {
-        let field = self.fields.get(Field::EventTime as usize).copied().flatten();
-        let text = field.or(self.fallback_time).ok_or("a record without eventTime")?;
-        self.str(text)
-            .and_then(read_time)
+        let field = self
+            .fields
+            .get(Field::EventTime as usize)
+            .copied()
+            .flatten()
+            .or(self.fallback_time);
+        let text = match (field, self.window) {
+            (Some(field), _) => self.str(field),
+            (None, Some(window)) => self
+                .str(window)
+                .and_then(|window| find(window, &["windowStart"]))
+                .map(|(start, text)| start.of(text)),
+            (None, None) => return Err("a record without eventTime"),
+        };
+        text.and_then(read_time)
             .ok_or("an eventTime that is no time between 2000 and 2199")
     }
 }

@@ -169,6 +169,10 @@ pub struct RawRecord {
     pub region: u32,
     /// The fields that have a column.
     pub fields: [Option<Span>; FIELDS],
+    /// `eventId`, as aggregated events spell `eventID`.
+    pub other_id: Option<Span>,
+    /// A credential id or an identity provider is among its other values.
+    pub has_provider: bool,
     /// Where its other values stand in [`Records::extras`].
     pub extras: std::ops::Range<u32>,
 }
@@ -190,6 +194,7 @@ pub struct Records {
     pub extras: Vec<Extra>,
     /// The Regions met so far.
     pub regions: Vec<Region>,
+    last_region: usize,
 }
 
 impl Default for Records {
@@ -198,6 +203,7 @@ impl Default for Records {
             records: Vec::new(),
             extras: Vec::new(),
             regions: vec![Region::unknown()],
+            last_region: 0,
         }
     }
 }
@@ -225,5 +231,6 @@ impl Records {
         self.records.clear();
         self.extras.clear();
         self.regions.truncate(1);
+        self.last_region = 0;
     }
 }

@@ -1,0 +1,220 @@
+//! The writing trail from end to end, beside its floor, in one run.
+//!
+//! `cargo bench --bench end_to_end -- [EVENTS] [FOLDER]` writes a generated corpus
+//! (once a folder), then measures in this process, one after another: the floor
+//! (the corpus only unpacked; unpacked and parsed to simd-json's tape; one thread),
+//! `ingest` into hot files, and `settle`. CPU seconds and peak memory come from the
+//! kernel's account of the process, so Linux only.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench stops where it fails"
+)]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    reason = "figures for people; the bench asks the clock"
+)]
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ashiato::demo::{ArchiveSpec, write_archive};
+use ashiato::ingest::fetch::Archive;
+use ashiato::ingest::list::{Lister, read_places};
+use ashiato::ingest::progress::Progress;
+use ashiato::ingest::{EmbeddedQueue, IngestLimits, Trail};
+use ashiato::lake::catalog::FileFilter;
+use ashiato::lake::settle::{SettleLimits, settle};
+use ashiato::lake::store::Place;
+use ashiato::lake::{Catalog, Lake};
+
+struct Figures {
+    cpu: f64,
+    wall: f64,
+    peak_mb: f64,
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1).filter(|arg| !arg.starts_with("--"));
+    let events: u64 = args
+        .next()
+        .map_or(700_000, |events| events.parse().expect("EVENTS is a number"));
+    let folder = args
+        .next()
+        .map_or_else(|| std::env::temp_dir().join("ashiato-bench"), PathBuf::from);
+    let corpus = folder.join(format!("corpus-{events}"));
+    if !corpus.exists() {
+        let started = Instant::now();
+        write_archive(&corpus, &ArchiveSpec::corpus(events), |_| {}).unwrap();
+        println!("corpus written in {:.1} s", started.elapsed().as_secs_f64());
+    }
+    let files = list(&corpus);
+    let stored: u64 = files
+        .iter()
+        .map(|file| std::fs::metadata(file).unwrap().len())
+        .sum();
+    let mut plain = 0;
+    println!(
+        "{:28} {:>8} {:>8} {:>9} {:>8} {:>10} {:>8}",
+        "stage", "CPU s", "wall s", "CPU s/GB", "MB/s", "events/s", "peak MB"
+    );
+    let unpacked = measure(|| plain = files.iter().map(|file| unpack(file).len() as u64).sum());
+    let gb = plain as f64 / 1e9;
+    let show = |name: &str, figures: &Figures| {
+        let Figures { cpu, wall, peak_mb } = figures;
+        println!(
+            "{name:28} {cpu:8.2} {wall:8.2} {:9.2} {:8.0} {:10.0} {peak_mb:8.0}",
+            cpu / gb,
+            plain as f64 / 1e6 / wall,
+            events as f64 / wall
+        );
+    };
+    show("floor: flate2", &unpacked);
+    let tape = measure(|| files.iter().for_each(|file| parse_to_tape(&mut unpack(file))));
+    show("floor: flate2 + simd-json", &tape);
+
+    let lake_folder = folder.join("lake");
+    drop(std::fs::remove_dir_all(&lake_folder));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (catalog, lake) = runtime.block_on(open(&lake_folder));
+    let hot = measure(|| runtime.block_on(ingest(&corpus, &catalog, &lake)));
+    show("ingest: hot files", &hot);
+    let settled = measure(|| {
+        drop(
+            runtime
+                .block_on(settle(
+                    &catalog,
+                    &lake,
+                    SettleLimits::default(),
+                    jiff::Timestamp::now,
+                    |_, _, _| {},
+                ))
+                .unwrap(),
+        )
+    });
+    show("settle", &settled);
+    let visible = runtime
+        .block_on(catalog.visible_files(&FileFilter::default()))
+        .unwrap();
+    let (rows, bytes) = visible.iter().fold((0, 0), |(rows, bytes), file| {
+        (rows + file.rows, bytes + file.bytes)
+    });
+    println!(
+        "\n{events} events asked for, {rows} rows in the lake, {} files",
+        visible.len()
+    );
+    println!(
+        "{plain} bytes unpacked, {stored} stored ({:.2} x)",
+        plain as f64 / stored as f64
+    );
+    println!(
+        "{bytes} bytes in the lake: {:.1} a row, {:.2} % of the unpacked",
+        bytes as f64 / rows as f64,
+        bytes as f64 * 100.0 / plain as f64
+    );
+    println!(
+        "hot          {:.2} x the floor's CPU, wall {:.2} x its CPU",
+        hot.cpu / tape.cpu,
+        hot.wall / hot.cpu
+    );
+    let both = (hot.cpu + settled.cpu, hot.wall + settled.wall);
+    println!(
+        "hot + settle {:.2} x the floor's CPU, wall {:.2} x its CPU",
+        both.0 / tape.cpu,
+        both.1 / both.0
+    );
+}
+
+fn list(folder: &Path) -> Vec<PathBuf> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                files.push(path)
+            }
+        }
+    }
+    files
+}
+
+fn unpack(file: &Path) -> Vec<u8> {
+    let mut text = Vec::new();
+    flate2::read::MultiGzDecoder::new(std::fs::File::open(file).unwrap())
+        .read_to_end(&mut text)
+        .unwrap();
+    text
+}
+
+fn parse_to_tape(text: &mut [u8]) {
+    std::hint::black_box(simd_json::to_tape(text).unwrap());
+}
+
+async fn open(folder: &Path) -> (Catalog, Lake) {
+    let lake = Lake::open(Place::read(&folder.display().to_string()).unwrap()).unwrap();
+    (Catalog::open(&folder.join("catalog.sqlite")).await.unwrap(), lake)
+}
+
+async fn ingest(corpus: &Path, catalog: &Catalog, lake: &Lake) {
+    let limits = IngestLimits {
+        batch_age_max: Duration::from_millis(250),
+        ..IngestLimits::default()
+    };
+    let queue = Arc::new(EmbeddedQueue::new(limits.lease, 10_000));
+    let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
+    let lister = Lister {
+        queue: Arc::clone(&queue),
+        archive: Arc::clone(&archive),
+        progress: Arc::clone(&progress),
+    };
+    let (catalog, lake) = (catalog.clone(), lake.clone());
+    let trail = Trail {
+        queue,
+        archive,
+        catalog,
+        lake,
+        limits,
+        progress,
+        clock: jiff::Timestamp::now,
+    };
+    let place = Place::read(&corpus.display().to_string()).unwrap();
+    let (_interrupt, interrupted) = tokio::sync::watch::channel(false);
+    read_places(trail, &lister, &[place], interrupted).await.unwrap();
+}
+
+fn measure(work: impl FnOnce()) -> Figures {
+    // Resets the peak of resident memory.
+    drop(std::fs::write("/proc/self/clear_refs", "5"));
+    let (cpu, started) = (cpu_seconds(), Instant::now());
+    work();
+    Figures {
+        cpu: cpu_seconds() - cpu,
+        wall: started.elapsed().as_secs_f64(),
+        peak_mb: peak_mb(),
+    }
+}
+
+/// User and system time of all threads, in ticks of 10 ms.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux's /proc");
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum();
+    ticks as f64 / 100.0
+}
+
+fn peak_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux's /proc");
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
