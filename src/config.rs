@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::ingest::IngestLimits;
+use crate::lake::catalog::CatalogLimits;
 use crate::lake::settle::SettleLimits;
 use crate::lake::store::{Place, StoreError};
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub lake: Option<Place>,
     /// The catalog's file, when it is not beside the lake.
     pub catalog: Option<PathBuf>,
+    /// Bounds of the catalog.
+    pub catalog_limits: CatalogLimits,
     /// What is logged: `tracing`'s directives.
     pub log: Option<String>,
     /// Bounds of the writing trail.
@@ -82,6 +85,7 @@ pub enum ConfigError {
 struct Written {
     lake: Option<String>,
     catalog: Option<PathBuf>,
+    catalog_busy_timeout: Option<String>,
     log: Option<String>,
     ingest: WrittenIngest,
     settle: WrittenSettle,
@@ -117,9 +121,10 @@ struct WrittenQuery {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "lake",
     "catalog",
+    "catalog_busy_timeout",
     "log",
     "ingest.lanes",
     "ingest.batch_stored_bytes_max",
@@ -222,6 +227,11 @@ impl Written {
             log: self.log,
             ..Config::default()
         };
+        put_duration(
+            &mut config.catalog_limits.busy_timeout,
+            self.catalog_busy_timeout.as_deref(),
+            "catalog_busy_timeout",
+        )?;
         let ingest = &mut config.ingest;
         put(&mut ingest.lanes, self.ingest.lanes, ("ingest.lanes", 1..=256))?;
         let bytes = ("ingest.batch_stored_bytes_max", 1024..=1 << 32);
@@ -361,7 +371,9 @@ mod tests {
     #[test]
     fn every_key_can_be_set_from_the_environment() {
         for key in KEYS {
-            let duration = ["lease", "grace", "age"].iter().any(|end| key.ends_with(end));
+            let duration = ["lease", "grace", "age", "timeout"]
+                .iter()
+                .any(|end| key.ends_with(end));
             let value = if duration {
                 "2s"
             } else if key.contains('.') {

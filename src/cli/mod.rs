@@ -43,6 +43,13 @@ Exit codes:
   3    done, but some objects could not be read or fetched
   130  stopped by Ctrl-C; what was committed stays, the next run goes on";
 
+const SETTLE_EXAMPLES: &str = "\
+What was settled stays when a run is stopped; the next one goes on.
+
+Examples:
+  ashiato settle --lake /var/lake
+  ASHIATO_SETTLE_HOT_GRACE=0s ashiato settle --lake /var/lake   (when nobody queries: delete merged files now)";
+
 /// Who did what, when, from where: the log archive of an AWS organisation as a lake you can ask.
 #[derive(Debug, Parser)]
 #[command(name = "ashiato", version, after_help = EXIT_CODES, max_term_width = 110)]
@@ -65,6 +72,7 @@ enum Verb {
     /// Reads log objects into the lake, each once.
     Ingest(ingest::IngestArgs),
     /// Merges recent files into the Security Lake layout and removes duplicates.
+    #[command(after_help = SETTLE_EXAMPLES)]
     Settle,
     /// Asks the lake with SQL, once or at a prompt.
     Query(query::QueryArgs),
@@ -150,7 +158,10 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 fn start(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
     if let Verb::Completions { shell } = cli.verb {
-        clap_complete::generate(shell, &mut Cli::command(), "ashiato", &mut { out });
+        // The generator panics when its reader goes away, so it writes to memory.
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "ashiato", &mut script);
+        out.write_all(&script)?;
         return Ok(Ending::Done);
     }
     let config = Config::load(cli.config.as_deref()).context("configuration")?;
@@ -201,7 +212,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         );
     }
     let lake = Lake::open(place)?;
-    let catalog = Catalog::open(&catalog_file).await?;
+    let catalog = Catalog::open_with(&catalog_file, config.catalog_limits).await?;
     let session = Session {
         config,
         catalog: catalog.clone(),

@@ -1,3 +1,5 @@
+//! What the generator promises: equal archives for equal specs, true shapes, chained sessions.
+
 use super::{ArchiveSpec, ArchiveSummary, write_archive};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,10 +13,11 @@ use bytes::Bytes;
 
 use super::decompress::{UnpackError, UnpackLimits, Unpacker};
 use super::source::LogSource;
+use super::source::cloudtrail::record::RawRecord;
 use super::source::cloudtrail::{self, Records};
 use super::source::content::{read_content, unreadable};
 use super::source::key::SkipReason;
-use super::source::records::{Fault, Text, Walk};
+use super::source::records::{Fault, Found, TOO_LARGE, Text, Walk};
 
 /// Bounds of a segment.
 #[derive(Debug, Clone, Copy)]
@@ -186,9 +187,13 @@ impl Segment {
             // A number is known to end only by what follows it.
             self.text.push(b'\n');
         }
+        let from = reading.done;
         if reading.decide(&self.text, ended) {
             self.read(&mut reading, object, ended && error.is_none());
             self.bound(&mut reading, object);
+        } else {
+            // What is passed over may be of any encoding.
+            blank(self.text.get_mut(from..reading.done));
         }
         if ended {
             return Fill::Taken(Some((object, self.end(reading, object, error))));
@@ -256,8 +261,18 @@ impl Segment {
             from,
             last,
         };
+        let bytes_max = self.limits.record_bytes_max;
         reading.done = reading.walk.run(text, &mut faults, |scanner, index| {
-            cloudtrail::parse(scanner, records, object, index)
+            let found = cloudtrail::parse(scanner, records, object, index)?;
+            // The same record is too large, whether it came in one piece or in many.
+            let is_large = |record: &RawRecord| (record.range.end - record.range.start) as usize > bytes_max;
+            match records
+                .records
+                .pop_if(|record| found == Found::Record && is_large(record))
+            {
+                Some(_) => Ok(Found::Rejected(TOO_LARGE)),
+                None => Ok(found),
+            }
         });
         for fault in faults {
             self.note_fault(reading, object, &fault);

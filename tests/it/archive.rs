@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
 
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 /// The first account.
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -165,6 +166,13 @@ impl Site {
         self.root().join(&self.lake)
     }
 
+    /// All files of the lake but its catalog.
+    pub(crate) fn lake_files(&self) -> Vec<String> {
+        let mut files = files_below(&self.lake());
+        files.retain(|path| !path.starts_with("catalog.sqlite"));
+        files
+    }
+
     /// Writes an object of the archive.
     pub(crate) fn put(&self, key: &str, bytes: &[u8]) {
         let path = self.archive().join(key);
@@ -226,12 +234,19 @@ impl Site {
 
     /// Asks the lake's catalog for one number.
     pub(crate) fn count(&self, sql: &'static str) -> i64 {
-        let catalog = self.lake().join("catalog.sqlite");
-        blocking(async move {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(catalog);
-            let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-            sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+        blocking(async {
+            let mut catalog = self.catalog().await;
+            let count = sqlx::query_scalar(sql).fetch_one(&mut catalog).await.unwrap();
+            catalog.close().await.unwrap();
+            count
         })
+    }
+
+    /// Opens the lake's catalog. Close it, so that its write-ahead log does not vanish later.
+    pub(crate) async fn catalog(&self) -> sqlx::SqliteConnection {
+        let path = self.lake().join("catalog.sqlite");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        options.connect().await.unwrap()
     }
 
     /// Copies an object of the archive to another key.

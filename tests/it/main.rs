@@ -1,4 +1,20 @@
-//! x
-#![expect(clippy::unwrap_used, reason = "x")]
+//! Promises of ashiato, proved on the real binary: real bytes in, rows out.
+//!
+//! `archive` builds records, files and lakes; the other modules each prove one kind of promise.
+//! No test needs the network, and each works in a temporary folder of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "the helpers of a test fail by panicking, and say on stderr what they skip"
+)]
+
 mod archive;
+mod bad_input;
+mod cli;
+mod crash;
 mod round_trip;
+mod tidy;

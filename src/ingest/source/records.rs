@@ -11,6 +11,9 @@
 
 use crate::ingest::json::{Scanner, Stop};
 
+/// Why a record beyond the limit is set aside.
+pub const TOO_LARGE: &str = "larger than a record may be";
+
 /// What stood where a record was looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
@@ -146,6 +149,11 @@ impl Walk {
                 Ok(Step::Passed) => Ok(None),
                 Ok(Step::End) => break,
                 Err(stop) => Err(stop),
+            };
+            // The newline at the end is ours: what breaks there has ended inside a string.
+            let result = match result {
+                Err(Stop::Broken { at, .. }) if last && at + 1 == bytes.len() => Err(Stop::Incomplete),
+                result => result,
             };
             match result {
                 Ok(None) => at = scanner.at(),
@@ -299,11 +307,7 @@ impl Walk {
             .unwrap_or(0);
         let mut skipping = Resync::default();
         let end = skipping.feed(rest.get(start..).unwrap_or_default());
-        faults.push(self.fault(
-            from + start..bytes.len(),
-            "larger than a record may be",
-            from + start,
-        ));
+        faults.push(self.fault(from + start..bytes.len(), TOO_LARGE, from + start));
         self.next_record();
         match end {
             Some(length) => from + start + length,

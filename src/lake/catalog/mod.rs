@@ -79,8 +79,23 @@ pub struct Catalog {
     pool: SqlitePool,
 }
 
-/// How long a statement waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bounds of the catalog.
+#[derive(Debug, Clone, Copy)]
+pub struct CatalogLimits {
+    /// How long a statement waits for another process that writes.
+    pub busy_timeout: Duration,
+}
+
+impl Default for CatalogLimits {
+    fn default() -> Self {
+        Self {
+            busy_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How long a statement waits for a connection beyond the time that those before it may wait for a lock.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Catalog {
     /// Opens the catalog at `path`, creating it when it is not there.
@@ -88,6 +103,14 @@ impl Catalog {
     /// # Errors
     /// The file cannot be opened or its tables cannot be brought to this version.
     pub async fn open(path: &Path) -> Result<Self, CatalogError> {
+        Self::open_with(path, CatalogLimits::default()).await
+    }
+
+    /// Opens the catalog at `path` with limits of its own, creating it when it is not there.
+    ///
+    /// # Errors
+    /// The file cannot be opened or its tables cannot be brought to this version.
+    pub async fn open_with(path: &Path, limits: CatalogLimits) -> Result<Self, CatalogError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -95,20 +118,29 @@ impl Catalog {
             // A commit is followed by deleting messages, so it must be on the disk.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options)
+            .busy_timeout(limits.busy_timeout);
+        let pool = connect(options, limits)
             .await
             .map_err(|source| CatalogError::Open {
                 path: path.display().to_string(),
                 source,
             })?;
-        sqlx::migrate!("./migrations")
-            .run(&pool)
-            .await
-            .map_err(CatalogError::Migrate)?;
-        Ok(Self { pool })
+        let catalog = Self { pool };
+        catalog.migrate().await?;
+        Ok(catalog)
+    }
+
+    /// Brings the tables to this version. What fails at first is tried again alone: another process may be
+    /// at it just now.
+    async fn migrate(&self) -> Result<(), CatalogError> {
+        let migrations = sqlx::migrate!("./migrations");
+        if migrations.run(&self.pool).await.is_ok() {
+            return Ok(());
+        }
+        let what = "wait to bring the tables to this version";
+        let mut alone = self.write(what).await?;
+        migrations.run(&mut *alone).await.map_err(CatalogError::Migrate)?;
+        alone.commit().await.map_err(CatalogError::doing(what))
     }
 
     /// Closes all connections, so that the last one folds the write-ahead log back.
@@ -124,6 +156,33 @@ impl Catalog {
             .await
             .map_err(CatalogError::doing(what))
     }
+}
+
+/// Connects. Making a new file ready takes a lock that SQLite does not wait for, so the waiting is here.
+async fn connect(options: SqliteConnectOptions, limits: CatalogLimits) -> Result<SqlitePool, sqlx::Error> {
+    const LOOK_AGAIN: Duration = Duration::from_millis(20);
+    let deadline = tokio::time::Instant::now() + limits.busy_timeout;
+    loop {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(limits.busy_timeout + CONNECTION_TIMEOUT);
+        match pool.connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// Says whether another process holds the lock. The low byte of SQLite's codes is what went wrong.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == BUSY)
 }
 
 /// Numbers of rows and bytes are never negative and far below 2^63.

@@ -6,7 +6,7 @@
 //! - a query sees each row once, before, during and after;
 //! - a name under `ext/` is in the catalog before the file is in the store, so that
 //!   a crash leaves nothing that Athena would count twice once the next run has swept;
-//! - two runs at once do the work twice and commit it once;
+//! - two runs at once do the work twice and commit it once; the one that comes second deletes what it wrote;
 //! - memory is bounded by [`SettleLimits`].
 //!
 //! A past day's partition ends as one file (several when it is large); today's gets
@@ -141,9 +141,11 @@ pub async fn settle(
         }
         for round in rounds {
             let (table, day) = (round.table, round.day);
-            let done = settle_round(catalog, lake, round, limits, clock).await?;
-            summary.add(done);
-            told(table, day, done);
+            // Another run may have settled these files first: the next look finds what is left.
+            if let Some(done) = settle_round(catalog, lake, round, limits, clock).await? {
+                summary.add(done);
+                told(table, day, done);
+            }
         }
     }
     summary.swept += sweep::sweep(catalog, lake, limits, clock()).await?;
@@ -162,16 +164,19 @@ impl SettleSummary {
     }
 }
 
-/// Merges the files of one round and commits the result.
+/// Merges the files of one round and commits the result. `None` when another run did that first.
 async fn settle_round(
     catalog: &Catalog,
     lake: &Lake,
     round: Round,
     limits: SettleLimits,
     clock: fn() -> Timestamp,
-) -> Result<SettleSummary, SettleError> {
+) -> Result<Option<SettleSummary>, SettleError> {
     let batch = BatchId(uuid::Uuid::now_v7().simple().to_string());
-    let inputs = Arc::new(read_inputs(catalog, lake, &round).await?);
+    let Some(inputs) = read_inputs(catalog, lake, &round).await? else {
+        return Ok(None);
+    };
+    let inputs = Arc::new(inputs);
     let jobs = plan::jobs(&inputs, limits);
     let mut settling = Settling {
         batch: batch.clone(),
@@ -214,8 +219,14 @@ async fn settle_round(
         settling.rows_out += counts.rows_out;
         settling.duplicates += counts.duplicates;
     }
-    catalog.commit_settling(&settling, clock()).await?;
-    Ok(SettleSummary {
+    match catalog.commit_settling(&settling, clock()).await {
+        Err(CatalogError::Fenced { .. }) => {
+            take_back(catalog, lake, &settling.written).await?;
+            return Ok(None);
+        }
+        committed => committed?,
+    }
+    Ok(Some(SettleSummary {
         files_in: settling.replaced.len() as u64,
         files_out: settling.written.len() as u64,
         rows_in: settling.rows_in,
@@ -223,7 +234,16 @@ async fn settle_round(
         duplicates: settling.duplicates,
         bytes_out: settling.written.iter().map(|file| file.bytes).sum(),
         swept: 0,
-    })
+    }))
+}
+
+/// Deletes files that were written and will never be shown: Athena would count their rows twice.
+async fn take_back(catalog: &Catalog, lake: &Lake, written: &[LakeFile]) -> Result<(), SettleError> {
+    for file in written {
+        sweep::delete(lake, &file.key).await?;
+        catalog.forget_file(&file.key).await?;
+    }
+    Ok(())
 }
 
 /// One job, ready for a thread.
@@ -261,12 +281,39 @@ fn start(
     });
 }
 
-async fn read_inputs(catalog: &Catalog, lake: &Lake, round: &Round) -> Result<Vec<Input>, SettleError> {
-    futures::stream::iter(&round.files)
+/// Reads the files of a round; `None` when another run has replaced and deleted some of them.
+async fn read_inputs(
+    catalog: &Catalog,
+    lake: &Lake,
+    round: &Round,
+) -> Result<Option<Vec<Input>>, SettleError> {
+    let read: Result<Vec<_>, _> = futures::stream::iter(&round.files)
         .map(|file| read_input(catalog, lake, file))
         .buffered(8)
         .try_collect()
-        .await
+        .await;
+    let is_gone = |error: &SettleError| {
+        let SettleError::Store { source, .. } = error else {
+            return false;
+        };
+        matches!(source, object_store::Error::NotFound { .. })
+    };
+    match read {
+        Err(error) if is_gone(&error) && !is_visible(catalog, round).await? => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// Says whether all files of a round can still be seen.
+async fn is_visible(catalog: &Catalog, round: &Round) -> Result<bool, SettleError> {
+    let filter = FileFilter {
+        table: Some(round.table),
+        days: Some((round.day, round.day)),
+        ..FileFilter::default()
+    };
+    let visible = catalog.visible_files(&filter).await?;
+    let is_seen = |file: &LakeFile| visible.iter().any(|other| other.key == file.key);
+    Ok(round.files.iter().all(is_seen))
 }
 
 async fn read_input(catalog: &Catalog, lake: &Lake, file: &LakeFile) -> Result<Input, SettleError> {

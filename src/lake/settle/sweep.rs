@@ -65,7 +65,7 @@ async fn sweep_orphans(
     Ok(swept)
 }
 
-async fn delete(lake: &Lake, key: &str) -> Result<(), SettleError> {
+pub(super) async fn delete(lake: &Lake, key: &str) -> Result<(), SettleError> {
     match lake.store.delete(&Path::from(key)).await {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
         Err(source) => Err(SettleError::Store {

@@ -1,3 +1,5 @@
+//! Each format over the same rows, hostile text among them.
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray, TimestampMillisecondArray};

@@ -1,0 +1,556 @@
+//! Crashes and rivals: whatever is killed or runs twice, the rows are those of one clean run.
+
+use std::collections::BTreeSet;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ashiato::demo::{ArchiveSpec, write_archive};
+use ashiato::ingest::claim::{self, Claimed};
+use ashiato::ingest::commit::commit;
+use ashiato::ingest::fetch::Archive;
+use ashiato::ingest::lane::Lane;
+use ashiato::ingest::list::Lister;
+use ashiato::ingest::progress::Progress;
+use ashiato::ingest::queue::Received;
+use ashiato::ingest::{EmbeddedQueue, IngestError, IngestLimits, Queue, QueueMessage, Trail, ingest_batch};
+use ashiato::lake::catalog::{BatchId, CatalogError};
+use ashiato::lake::store::Place;
+use ashiato::lake::{Catalog, Lake};
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::Connection as _;
+
+use crate::archive::{
+    OTHER_ACCOUNT, REGION, Ran, Site, assert_same_rows, blocking, event_id, file, files_below, gzip, key,
+    record, record_of,
+};
+
+/// Reads how many kills the crash tests make in all: `ASHIATO_TEST_KILLS`, which only tests read. The default
+/// keeps `cargo test` quick; 200 and more are for a night.
+fn kills() -> u32 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no setting of the program: only tests read it"
+    )]
+    let named = std::env::var("ASHIATO_TEST_KILLS");
+    named.map_or(12, |kills| kills.parse().expect("ASHIATO_TEST_KILLS is a number"))
+}
+
+/// A generated archive, and settings that make many small batches.
+fn generated() -> Site {
+    let site = Site::new()
+        .with("ASHIATO_INGEST_LEASE", "1s")
+        .with("ASHIATO_INGEST_BATCH_STORED_BYTES_MAX", "20000")
+        .with("ASHIATO_INGEST_SEGMENT_PLAIN_BYTES_MAX", "150000");
+    let spec = ArchiveSpec {
+        seed: 5,
+        accounts: 4,
+        regions: 2,
+        start: "2025-01-05T22:00:00Z".parse().unwrap(),
+        hours: 4,
+        events: 1500,
+        records_per_file: (5, 200),
+        incident: false,
+    };
+    let summary = write_archive(&site.archive(), &spec, |_| {}).unwrap();
+    assert!(summary.records > 1200, "{summary:?}");
+    site
+}
+
+/// Nothing else works on the lake: what is dead can be swept at once.
+fn sweeping(site: Site) -> Site {
+    site.with("ASHIATO_SETTLE_ORPHAN_AGE", "0s")
+        .with("ASHIATO_SETTLE_HOT_GRACE", "0s")
+}
+
+/// A lake in which the whole archive was read at once, with its rows.
+fn read_once(site: &Site) -> Vec<Value> {
+    site.ingest().ended(0);
+    let rows = site.rows();
+    let uids: BTreeSet<_> = rows.iter().map(crate::archive::uid).collect();
+    assert_eq!(uids.len(), rows.len(), "the archive has each event once");
+    assert!(
+        site.count("select count(distinct batch) from files") > 5,
+        "many batches"
+    );
+    rows
+}
+
+fn start(site: &Site, words: &[&str]) -> Child {
+    let mut command = site.command(words);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn wait(child: Child) -> Ran {
+    Ran::of(child.wait_with_output().unwrap())
+}
+
+/// Starts a run, kills it at a random moment of a clean run's time, and says whether that came before its end.
+fn kill(site: &Site, words: &[&str], clean: Duration, chance: &mut fastrand::Rng) -> bool {
+    let mut child = start(site, words);
+    // A fault injector: the moment is the point.
+    std::thread::sleep(clean.mul_f64(chance.f64()));
+    child.kill().unwrap();
+    let ran = wait(child);
+    if ran.code.is_some() {
+        ran.ended(0);
+        return false;
+    }
+    true
+}
+
+/// Checks that the catalog knows all files below a lake, and that all it knows are there.
+#[track_caller]
+fn assert_all_files_known(site: &Site) {
+    let known: BTreeSet<String> = blocking(async {
+        let mut catalog = site.catalog().await;
+        let keys = sqlx::query_scalar("select file_key from files union select entry_file from quarantine");
+        let keys = keys.fetch_all(&mut catalog).await.unwrap();
+        catalog.close().await.unwrap();
+        keys.into_iter().collect()
+    });
+    let found: BTreeSet<String> = site.lake_files().into_iter().collect();
+    let stray: Vec<_> = found.symmetric_difference(&known).collect();
+    assert!(
+        stray.is_empty(),
+        "in the lake or in the catalog alone: {stray:#?}"
+    );
+}
+
+/// Copies a lake that nobody works on.
+fn copy_lake(from: &Site, to: &Site) {
+    for path in files_below(&from.lake()) {
+        let target = to.lake().join(&path);
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(from.lake().join(&path), target).unwrap();
+    }
+}
+
+#[test]
+fn ingest_killed_at_any_moment_reads_everything_once() {
+    let site = sweeping(generated());
+    let began = Instant::now();
+    site.beside("timed").ingest().ended(0);
+    let clean = began.elapsed();
+    let expected = read_once(&site);
+    let (mut left, mut chance, mut number) = (kills() / 2, fastrand::Rng::with_seed(1), 0);
+    while left > 0 {
+        let crashed = site.beside(&format!("crashed-{number}"));
+        number += 1;
+        while left > 0 && kill(&crashed, &["ingest", "archive"], clean, &mut chance) {
+            left -= 1;
+        }
+        crashed.ingest().ended(0);
+        assert_same_rows(&crashed.rows(), &expected);
+        crashed.settle().ended(0);
+        assert_same_rows(&crashed.rows(), &expected);
+        crashed.settle().ended(0);
+        assert_all_files_known(&crashed);
+        std::fs::remove_dir_all(crashed.lake()).unwrap();
+    }
+}
+
+#[test]
+fn settle_killed_at_any_moment_shows_each_row_once_throughout() {
+    let site = sweeping(generated());
+    let expected = read_once(&site);
+    let uids = site.uids();
+    let clean = site.beside("clean");
+    copy_lake(&site, &clean);
+    let began = Instant::now();
+    clean.settle().ended(0);
+    let took = began.elapsed();
+    assert_same_rows(&clean.rows(), &expected);
+    let (mut left, mut chance, mut number) = (kills().div_ceil(2), fastrand::Rng::with_seed(2), 0);
+    while left > 0 {
+        let crashed = site.beside(&format!("crashed-{number}"));
+        number += 1;
+        copy_lake(&site, &crashed);
+        while left > 0 && kill(&crashed, &["settle"], took, &mut chance) {
+            left -= 1;
+            assert_eq!(crashed.uids(), uids);
+        }
+        crashed.settle().ended(0);
+        assert_same_rows(&crashed.rows(), &expected);
+        crashed.settle().ended(0);
+        assert_all_files_known(&crashed);
+        assert_eq!(crashed.count("select count(*) from files where kind = 'hot'"), 0);
+        std::fs::remove_dir_all(crashed.lake()).unwrap();
+    }
+}
+
+#[test]
+fn two_ingests_at_once_read_everything_once() {
+    let site = generated();
+    let expected = read_once(&site);
+    for round in 0..2 {
+        let shared = site.beside(&format!("shared-{round}"));
+        let rivals = [
+            start(&shared, &["ingest", "archive"]),
+            start(&shared, &["ingest", "archive"]),
+        ];
+        for rival in rivals {
+            wait(rival).ended(0);
+        }
+        assert_same_rows(&shared.rows(), &expected);
+    }
+}
+
+#[test]
+fn many_at_once_make_one_catalog() {
+    blocking(async {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("catalog.sqlite");
+            let opened = futures::future::join_all((0..6).map(|_| Catalog::open(&path))).await;
+            for catalog in opened {
+                catalog.unwrap().close().await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_second_ingest_adds_nothing() {
+    let site = generated();
+    let expected = read_once(&site);
+    let files = site.lake_files();
+    let again = site.ingest().ended(0);
+    assert!(
+        again.out.contains("objects were in the lake already"),
+        "{}",
+        again.out
+    );
+    assert_same_rows(&site.rows(), &expected);
+    assert_eq!(site.lake_files().len(), files.len());
+}
+
+#[test]
+fn two_settlings_at_once_show_each_row_once() {
+    let site = generated();
+    let expected = read_once(&site);
+    for round in 0..3 {
+        let shared = site.beside(&format!("shared-{round}"));
+        copy_lake(&site, &shared);
+        let rivals = [start(&shared, &["settle"]), start(&shared, &["settle"])];
+        for rival in rivals {
+            wait(rival).ended(0);
+        }
+        assert_same_rows(&shared.rows(), &expected);
+        // Athena reads all that lies below ext/, so what came second must be gone at once.
+        let settled = shared
+            .lake_files()
+            .into_iter()
+            .filter(|path| path.starts_with("ext/"));
+        assert_eq!(
+            i64::try_from(settled.count()).unwrap(),
+            shared.count("select count(*) from files where kind = 'settled' and state = 'visible'")
+        );
+        let sweeper = sweeping(shared);
+        sweeper.settle().ended(0);
+        assert_same_rows(&sweeper.rows(), &expected);
+        assert_all_files_known(&sweeper);
+    }
+}
+
+#[test]
+fn settling_beside_an_ingest_loses_nothing() {
+    let site = generated();
+    let expected = read_once(&site);
+    let shared = site.beside("shared");
+    shared.run(&["ingest", "nothing-there"]).ended(1);
+    let mut ingest = start(&shared, &["ingest", "archive"]);
+    while ingest.try_wait().unwrap().is_none() {
+        shared.settle().ended(0);
+    }
+    wait(ingest).ended(0);
+    assert_same_rows(&shared.rows(), &expected);
+}
+
+#[test]
+fn a_late_file_joins_a_day_that_is_settled() {
+    let site = sweeping(Site::new());
+    site.put(&key(REGION, "a"), &gzip(&file(&[record(1), record(3)])));
+    site.ingest().ended(0);
+    site.settle().ended(0);
+    site.put(
+        &key(REGION, "late"),
+        &gzip(&file(&[record(2), record_of(4, OTHER_ACCOUNT, REGION)])),
+    );
+    site.ingest().ended(0);
+    let numbers = [1, 2, 3, 4].map(event_id);
+    assert_eq!(site.uids(), numbers);
+    let before = site.rows();
+    site.settle().ended(0);
+    assert_same_rows(&site.rows(), &before);
+    assert_eq!(
+        site.count("select count(*) from files where kind = 'settled'"),
+        2,
+        "a file a partition"
+    );
+    assert_all_files_known(&site);
+}
+
+#[test]
+fn a_file_copied_under_another_region_adds_no_row_once_settled() {
+    let site = Site::new();
+    site.put(
+        &key(REGION, "a"),
+        &gzip(&file(&[record(1), record(2), record(3)])),
+    );
+    site.ingest().ended(0);
+    let expected = without_log_name(site.rows());
+    site.copy(&key(REGION, "a"), &key("us-east-1", "copy"));
+    site.ingest().ended(0);
+    assert_eq!(site.uids().len(), 6, "until then both stand there");
+    site.settle().ended(0);
+    assert_same_rows(&without_log_name(site.rows()), &expected);
+    assert_eq!(site.status()["duplicates_removed"].as_u64(), Some(3));
+    // Also when the first one is settled already.
+    site.copy(&key(REGION, "a"), &key("us-west-2", "copy"));
+    site.ingest().ended(0);
+    site.settle().ended(0);
+    assert_same_rows(&without_log_name(site.rows()), &expected);
+    assert_eq!(site.status()["duplicates_removed"].as_u64(), Some(6));
+}
+
+/// Rows without the one column that says in which object they were found.
+fn without_log_name(mut rows: Vec<Value>) -> Vec<Value> {
+    for row in &mut rows {
+        row["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("log_name")
+            .unwrap();
+    }
+    rows
+}
+
+/// The clock of a worker, and that of one who comes when its lease has ended.
+fn early() -> Timestamp {
+    Timestamp::from_second(1_750_000_000).unwrap()
+}
+
+fn late() -> Timestamp {
+    Timestamp::from_second(1_750_003_600).unwrap()
+}
+
+type TestTrail = Arc<Trail<Arc<EmbeddedQueue>>>;
+
+/// A trail on a site's lake, and the messages that announce its archive.
+async fn trail(site: &Site, clock: fn() -> Timestamp) -> (TestTrail, Vec<QueueMessage>) {
+    let limits = IngestLimits {
+        lease: Duration::from_secs(60),
+        ..IngestLimits::default()
+    };
+    let queue = Arc::new(EmbeddedQueue::new(limits.lease, 1000));
+    let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
+    let lister = Lister {
+        queue: Arc::clone(&queue),
+        archive: Arc::clone(&archive),
+        progress: Arc::clone(&progress),
+    };
+    lister.list(&Place::Folder(site.archive())).await.unwrap();
+    queue.close();
+    let lake = Lake::open(Place::Folder(site.lake())).unwrap();
+    let catalog = Catalog::open(&site.lake().join("catalog.sqlite")).await.unwrap();
+    let trail = Trail {
+        queue,
+        archive,
+        catalog,
+        lake,
+        limits,
+        progress,
+        clock,
+    };
+    let messages = receive(&trail).await.expect("the archive is announced");
+    (Arc::new(trail), messages)
+}
+
+/// Receives all messages there are; `None` when none will come any more.
+async fn receive(trail: &Trail<Arc<EmbeddedQueue>>) -> Option<Vec<QueueMessage>> {
+    match trail.queue.receive(1000, Duration::ZERO).await.unwrap() {
+        Received::Messages(messages) => Some(messages),
+        Received::Closed => None,
+        Received::Nothing => panic!("messages are hidden"),
+    }
+}
+
+async fn claim(trail: &TestTrail, batch: &BatchId, messages: &[QueueMessage]) -> Claimed {
+    let announced = claim::read_messages(messages, &trail.progress);
+    claim::claim(trail, batch, announced).await.unwrap()
+}
+
+fn site_of_two() -> (Site, Vec<String>) {
+    let site = sweeping(Site::new());
+    site.put(&key(REGION, "a"), &gzip(&file(&[record(1), record(2)])));
+    site.put(&key(REGION, "b"), &gzip(&file(&[record(3), Value::Null])));
+    (site, [1, 2, 3].map(event_id).to_vec())
+}
+
+fn nothing() -> Vec<String> {
+    Vec::new()
+}
+
+#[test]
+fn stopped_after_the_claim_nothing_is_seen_and_the_next_run_is_complete() {
+    let (site, uids) = site_of_two();
+    blocking(async {
+        let (trail, messages) = trail(&site, early).await;
+        let claimed = claim(&trail, &trail.name_batch(), &messages).await;
+        assert_eq!(claimed.work.objects.len(), 2);
+    });
+    assert_eq!(site.uids(), nothing());
+    site.ingest().ended(0);
+    assert_eq!(site.uids(), uids);
+}
+
+#[test]
+fn stopped_before_the_commit_nothing_is_seen_and_the_next_run_is_complete() {
+    let (site, uids) = site_of_two();
+    blocking(async {
+        let (trail, messages) = trail(&site, early).await;
+        let claimed = claim(&trail, &trail.name_batch(), &messages).await;
+        let mut lane = Lane::new(trail.limits.segment);
+        let written = lane.write_objects(claimed.work, &trail).await.unwrap();
+        assert_eq!(
+            (written.outcome.files.len(), written.outcome.set_aside.len()),
+            (1, 1)
+        );
+    });
+    assert_eq!(
+        site.lake_files().len(),
+        2,
+        "rows and set-aside records were written"
+    );
+    assert_eq!(site.uids(), nothing());
+    assert_eq!(site.quarantine(), Vec::<Value>::new());
+    site.ingest().ended(0);
+    assert_eq!(site.uids(), uids);
+    assert_eq!(site.quarantine().len(), 1);
+    site.settle().ended(0);
+    assert_eq!(site.uids(), uids);
+    assert_all_files_known(&site);
+}
+
+#[test]
+fn stopped_before_the_delete_a_redelivery_adds_nothing() {
+    let (site, uids) = site_of_two();
+    blocking(async {
+        let (trail, messages) = trail(&site, early).await;
+        let batch = trail.name_batch();
+        let claimed = claim(&trail, &batch, &messages).await;
+        let mut lane = Lane::new(trail.limits.segment);
+        let written = lane.write_objects(claimed.work, &trail).await.unwrap();
+        drop(commit(&trail.catalog, &batch, &written, early()).await.unwrap());
+        assert_eq!(site.uids(), uids, "the commit shows the rows");
+
+        let handles: Vec<_> = messages
+            .iter()
+            .map(|message| message.receipt_handle.clone())
+            .collect();
+        trail.queue.extend(&handles, Duration::ZERO).await.unwrap();
+        let again = receive(&trail).await.expect("undeleted messages come again");
+        assert_eq!(again.len(), messages.len());
+        let batch = trail.name_batch();
+        ingest_batch(&trail, &mut lane, &batch, &again).await.unwrap();
+        assert!(
+            receive(&trail).await.is_none(),
+            "deleted, for nothing is left to do"
+        );
+    });
+    assert_eq!(site.uids(), uids);
+    assert_eq!(site.quarantine().len(), 1);
+}
+
+#[test]
+fn deletes_only_after_commit() {
+    let (site, uids) = site_of_two();
+    blocking(async {
+        let (trail, messages) = trail(&site, early).await;
+        let mut lane = Lane::new(trail.limits.segment);
+        let batch = trail.name_batch();
+        // The lake cannot be written: the batch fails, and its messages stay.
+        let hot = site.lake().join("hot");
+        std::fs::write(&hot, "in the way").unwrap();
+        let failed = ingest_batch(&trail, &mut lane, &batch, &messages).await;
+        assert!(matches!(failed, Err(IngestError::Write { .. })), "{failed:?}");
+        std::fs::remove_file(&hot).unwrap();
+        assert_eq!(site.uids(), nothing());
+        trail.catalog.release(&batch).await.unwrap();
+        let handles: Vec<_> = messages
+            .iter()
+            .map(|message| message.receipt_handle.clone())
+            .collect();
+        trail.queue.extend(&handles, Duration::ZERO).await.unwrap();
+        let again = receive(&trail).await.expect("the messages are still there");
+        ingest_batch(&trail, &mut lane, &trail.name_batch(), &again)
+            .await
+            .unwrap();
+        assert!(receive(&trail).await.is_none());
+    });
+    assert_eq!(site.uids(), uids);
+}
+
+#[test]
+fn a_batch_whose_lease_was_taken_over_shows_nothing() {
+    let (site, uids) = site_of_two();
+    blocking(async {
+        let (slow, messages) = trail(&site, early).await;
+        let (quick, same) = trail(&site, late).await;
+        let (slow_batch, quick_batch) = (slow.name_batch(), quick.name_batch());
+        let mut lane = Lane::new(slow.limits.segment);
+        let work = claim(&slow, &slow_batch, &messages).await.work;
+        let slow_written = lane.write_objects(work, &slow).await.unwrap();
+
+        let work = claim(&quick, &quick_batch, &same).await.work;
+        assert_eq!(work.objects.len(), 2, "the lease has ended");
+        let fenced = commit(&slow.catalog, &slow_batch, &slow_written, early()).await;
+        assert!(
+            matches!(fenced, Err(IngestError::Catalog(CatalogError::Fenced { .. }))),
+            "{fenced:?}"
+        );
+        assert_eq!(site.uids(), nothing());
+        assert_eq!(site.quarantine(), Vec::<Value>::new());
+
+        let quick_written = lane.write_objects(work, &quick).await.unwrap();
+        drop(
+            commit(&quick.catalog, &quick_batch, &quick_written, late())
+                .await
+                .unwrap(),
+        );
+        let fenced = commit(&slow.catalog, &slow_batch, &slow_written, late()).await;
+        assert!(
+            matches!(fenced, Err(IngestError::Catalog(CatalogError::Fenced { .. }))),
+            "{fenced:?}"
+        );
+    });
+    assert_eq!(site.uids(), uids);
+    site.settle().ended(0);
+    assert_eq!(site.uids(), uids);
+    assert_all_files_known(&site);
+}
+
+#[test]
+fn a_batch_that_is_alive_keeps_its_claims() {
+    let (site, _) = site_of_two();
+    blocking(async {
+        let (first, messages) = trail(&site, early).await;
+        let (second, same) = trail(&site, early).await;
+        let held = claim(&first, &first.name_batch(), &messages).await;
+        assert_eq!(held.finished.len(), 2);
+        let refused = claim(&second, &second.name_batch(), &same).await;
+        assert_eq!(refused.work.objects.len(), 0);
+        assert_eq!(
+            refused.finished,
+            nothing(),
+            "they may come again: the first may die"
+        );
+        assert_eq!(refused.held.len(), 2);
+    });
+}
