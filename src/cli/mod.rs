@@ -125,11 +125,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done about a closed stderr.
-            drop(writeln!(
-                err,
-                "ashiato: {}",
-                table::printable(&told(&error))
-            ));
+            drop(writeln!(err, "ashiato: {}", table::printable(&told(&error))));
             ExitCode::FAILURE
         }
     }

@@ -88,7 +88,10 @@ impl Rows {
     /// Returns the columns, named as Athena names them: `api.operation` without an alias is `operation`.
     pub fn schema(&self) -> SchemaRef {
         let schema = self.stream.schema();
-        let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_name(last_name(field.name())));
+        let fields = schema
+            .fields()
+            .iter()
+            .map(|field| field.as_ref().clone().with_name(last_name(field.name())));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
@@ -104,7 +107,9 @@ impl Rows {
                 Some(Ok(batch)) => {
                     self.rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
                     let named = RecordBatch::try_new(self.schema(), batch.columns().to_vec());
-                    return named.map(Some).map_err(|error| running(&error.into(), self.limit_bytes));
+                    return named
+                        .map(Some)
+                        .map_err(|error| running(&error.into(), self.limit_bytes));
                 }
                 Some(Err(error)) if self.rows == 0 && self.tries_left > 0 && is_gone(&error) => {
                     self.tries_left -= 1;
@@ -137,11 +142,21 @@ impl Rows {
 /// The last name of a path that DataFusion wrote as `table.column[member][member]`; any other text as it is.
 fn last_name(name: &str) -> &str {
     let is_word = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     let member = name.strip_suffix(']').and_then(|path| path.rsplit_once('['));
     match member {
-        Some((path, last)) if is_word(last) && path.split(['.', '[', ']']).all(|part| part.is_empty() || is_word(part)) => last,
+        Some((path, last))
+            if is_word(last)
+                && path
+                    .split(['.', '[', ']'])
+                    .all(|part| part.is_empty() || is_word(part)) =>
+        {
+            last
+        }
         _ => name,
     }
 }

@@ -8,7 +8,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
+    clippy::string_slice,
+    clippy::future_not_send,
     reason = "the helpers of a test fail by panicking, and say on stderr what they skip"
 )]
 
