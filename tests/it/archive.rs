@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -123,7 +123,7 @@ impl Ran {
 
 /// An archive and a lake in a temporary folder.
 pub(crate) struct Site {
-    root: Rc<tempfile::TempDir>,
+    root: Arc<tempfile::TempDir>,
     lake: String,
     variables: Vec<(&'static str, String)>,
 }
@@ -133,7 +133,7 @@ impl Site {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("archive")).unwrap();
         Self {
-            root: Rc::new(root),
+            root: Arc::new(root),
             lake: "lake".to_owned(),
             variables: Vec::new(),
         }
@@ -142,7 +142,7 @@ impl Site {
     /// The same archive and settings with another lake.
     pub(crate) fn beside(&self, lake: &str) -> Self {
         Self {
-            root: Rc::clone(&self.root),
+            root: Arc::clone(&self.root),
             lake: lake.to_owned(),
             variables: self.variables.clone(),
         }

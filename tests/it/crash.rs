@@ -273,6 +273,30 @@ fn settling_beside_an_ingest_loses_nothing() {
 }
 
 #[test]
+fn what_a_crash_left_half_written_is_swept_when_it_is_old() {
+    let site = Site::new();
+    site.put(&key(REGION, "a"), &gzip(&file(&[record(1)])));
+    site.ingest().ended(0);
+    let half_written = [
+        "hot/ct-api-activity/eventDay=20250105/dead-0.parquet#1",
+        "ext/ct-api-activity/region=eu-west-1/accountId=111122223333/eventDay=20250105/dead-0.parquet#12",
+        "quarantine/20250105/dead-0.jsonl#1",
+    ];
+    for path in half_written {
+        let path = site.lake().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "PAR1").unwrap();
+    }
+    site.settle().ended(0);
+    let left = site.lake_files().into_iter().filter(|path| path.contains('#'));
+    assert_eq!(left.count(), 3, "somebody may be writing them");
+    let sweeper = sweeping(site);
+    sweeper.settle().ended(0);
+    assert_all_files_known(&sweeper);
+    assert_eq!(sweeper.uids(), [event_id(1)]);
+}
+
+#[test]
 fn a_late_file_joins_a_day_that_is_settled() {
     let site = sweeping(Site::new());
     site.put(&key(REGION, "a"), &gzip(&file(&[record(1), record(3)])));

@@ -9,8 +9,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    clippy::future_not_send,
-    reason = "the helpers of a test fail by panicking, and say on stderr what they skip"
+    reason = "the helpers of a test fail by panicking"
 )]
 
 mod archive;

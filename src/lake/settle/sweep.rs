@@ -3,6 +3,9 @@
 //! Promises: a visible file is never deleted, and neither is one that a live batch
 //! may still commit, which is why orphans must be older than any batch lives.
 
+use std::io::ErrorKind;
+use std::path::{Path as FsPath, PathBuf};
+
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use object_store::ObjectStoreExt;
@@ -10,7 +13,8 @@ use object_store::path::Path;
 
 use super::{SettleError, SettleLimits};
 use crate::lake::catalog::Catalog;
-use crate::lake::store::Lake;
+use crate::lake::path::OWN_PREFIXES;
+use crate::lake::store::{Lake, Place};
 
 /// Deletes dead files and returns how many there were.
 pub(super) async fn sweep(
@@ -32,7 +36,69 @@ pub(super) async fn sweep(
     for prefix in ["hot", "quarantine"] {
         swept += sweep_orphans(catalog, lake, prefix, before(limits.orphan_age)).await?;
     }
+    Ok(swept + sweep_half_written(lake, before(limits.orphan_age)).await?)
+}
+
+/// Deletes what a crash left half-written in a local lake. The store writes a file under its name with `#` and
+/// a number behind it, and never lists such a one; in a bucket nothing is seen before it is whole.
+async fn sweep_half_written(lake: &Lake, older_than: Timestamp) -> Result<u64, SettleError> {
+    let Place::Folder(root) = &lake.place else {
+        return Ok(0);
+    };
+    let folders = OWN_PREFIXES.map(|prefix| root.join(prefix)).to_vec();
+    let sweeping = tokio::task::spawn_blocking(move || delete_half_written(folders, older_than));
+    sweeping.await.map_err(|_panic| SettleError::Lost)?
+}
+
+fn delete_half_written(mut folders: Vec<PathBuf>, older_than: Timestamp) -> Result<u64, SettleError> {
+    let mut swept = 0;
+    while let Some(folder) = folders.pop() {
+        let wrong = |source| failed("list", &folder, source);
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries.map_err(wrong)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(wrong)?;
+            let path = entry.path();
+            if entry.file_type().map_err(wrong)?.is_dir() {
+                folders.push(path);
+            } else if is_half_written(&path) && is_older(&entry, older_than) {
+                match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(failed("delete", &path, error));
+                    }
+                    Ok(()) | Err(_) => swept += 1,
+                }
+            }
+        }
+    }
     Ok(swept)
+}
+
+fn is_half_written(path: &FsPath) -> bool {
+    let number = path
+        .file_name()
+        .and_then(|name| name.to_str()?.rsplit_once('#'))
+        .map(|(_, number)| number);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// False also when it is gone in the meantime: then it was renamed, being whole.
+fn is_older(entry: &std::fs::DirEntry, than: Timestamp) -> bool {
+    let modified = entry.metadata().and_then(|meta| meta.modified());
+    modified.is_ok_and(|modified| Timestamp::try_from(modified).is_ok_and(|modified| modified < than))
+}
+
+fn failed(what: &'static str, path: &FsPath, source: std::io::Error) -> SettleError {
+    SettleError::Store {
+        what,
+        key: path.display().to_string(),
+        source: object_store::Error::Generic {
+            store: "folder",
+            source: Box::new(source),
+        },
+    }
 }
 
 /// Deletes files below a prefix that the catalog does not know: their batch never committed.
