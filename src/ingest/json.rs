@@ -475,8 +475,8 @@ pub fn compact(json: &str) -> Cow<'_, str> {
             return false;
         }
         // A backslash stands in strings only, so the character behind it is in one, too.
-        let escaped = std::mem::replace(&mut is_escaped, *character == '\\' && !is_escaped);
-        in_string ^= *character == '"' && !escaped;
+        in_string ^= *character == '"' && !is_escaped;
+        is_escaped = *character == '\\' && !is_escaped;
         true
     });
     Cow::Owned(kept.collect())
