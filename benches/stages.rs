@@ -8,7 +8,7 @@ use ashiato::ingest::batch::Builders;
 use ashiato::ingest::decompress::{UnpackLimits, Unpacker};
 use ashiato::ingest::segment::{Piece, Segment, SegmentLimits};
 use ashiato::ingest::source::LogSource;
-use ashiato::ingest::write::write_hot;
+use ashiato::ingest::write::write;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -80,12 +80,12 @@ fn stages(criterion: &mut Criterion) {
     group.bench_function("normalize + batch", |bench| {
         bench.iter(|| builders.build(&segment, &names).unwrap())
     });
-    let batches = builders.build(&segment, &names).unwrap();
+    let batches = builders.build(&segment, &names).unwrap().batches;
     group.bench_function("write", |bench| {
         bench.iter(|| {
             batches
                 .iter()
-                .map(|batch| write_hot(batch, "x").unwrap().bytes.len())
+                .map(|batch| write(batch, "x").unwrap().bytes.len())
                 .sum::<usize>()
         });
     });

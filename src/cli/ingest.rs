@@ -119,14 +119,13 @@ fn show(bar: &ProgressBar, snapshot: &Snapshot, elapsed: Duration) {
 pub(super) fn summary(out: &mut dyn Write, snapshot: &Snapshot, elapsed: Duration) -> std::io::Result<()> {
     let mut rows = Vec::new();
     for (source, counts) in &snapshot.sources {
-        let skipped = 0;
         let numbers = [
             counts.objects,
             counts.failed,
             counts.records,
             counts.events,
             counts.set_aside,
-            skipped,
+            counts.skipped,
         ];
         let bytes = [counts.stored_bytes, counts.plain_bytes].map(table::bytes);
         let cells = numbers.iter().map(ToString::to_string).chain(bytes);
@@ -139,7 +138,7 @@ pub(super) fn summary(out: &mut dyn Write, snapshot: &Snapshot, elapsed: Duratio
         "records",
         "events",
         "set aside",
-        "skipped",
+        "duplicates",
         "stored",
         "unpacked",
     ];

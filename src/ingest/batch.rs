@@ -1,21 +1,23 @@
 //! Turns a segment's records into the columns of their tables.
 //!
 //! Takes a full [`Segment`] and gives one record batch per table and event day,
-//! rows ordered by account, Region and time, as settling wants to merge them.
-//! The order is found on the records, before any column is filled: sorting
-//! columns afterwards would copy every value once more.
+//! rows ordered by account, Region and time, as settling wants to merge them; a
+//! partition that is large by itself gets a batch of its own and settles at once.
+//! Rows whose event id is there already are left out and counted. The order is
+//! found on the records, before any column is filled: sorting columns afterwards
+//! would copy every value once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
 use super::segment::Segment;
 use super::source::cloudtrail::normalize::{Origin, Scratch, fill_constants};
-use super::source::cloudtrail::record::RawRecord;
+use super::source::cloudtrail::record::{Field, RawRecord};
 use super::source::cloudtrail::{Records, normalize};
 use crate::lake::catalog::Slice;
-use crate::lake::path::EventDay;
+use crate::lake::path::{EventDay, Partition};
 use crate::lake::table::Table;
 use crate::ocsf::columns::Columns;
 
@@ -36,6 +38,22 @@ pub struct ClassBatch {
     pub time_max: i64,
 }
 
+impl ClassBatch {
+    /// Returns the partition, when all rows are of one and it is large enough to be a settled file.
+    pub fn settled(&self) -> Option<Partition> {
+        let [slice] = self.slices.as_slice() else {
+            return None;
+        };
+        let partition = Partition {
+            table: self.table,
+            day: self.day,
+            account: slice.account,
+            region: slice.region.clone(),
+        };
+        (self.rows.num_rows() >= SETTLED_ROWS_MIN).then_some(partition)
+    }
+}
+
 /// Why a segment cannot become columns: mistakes of ours, not of the data.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
@@ -53,6 +71,10 @@ pub enum BatchError {
     },
 }
 
+/// A partition with this many rows in one segment is a file of half a megabyte or more: it goes straight into the
+/// Security Lake layout.
+const SETTLED_ROWS_MIN: usize = 8192;
+
 /// Where a row belongs: table, day, then what rows are sorted by.
 type SortKey = (Table, EventDay, u64, u32, i64, u32);
 
@@ -63,61 +85,121 @@ pub struct Builders {
     scratch: Scratch,
 }
 
+/// What came of a segment.
+#[derive(Debug, Default)]
+pub struct Built {
+    /// The batches.
+    pub batches: Vec<ClassBatch>,
+    /// Of each object, by its number, how many rows were left out as duplicates.
+    pub duplicates: BTreeMap<u32, u64>,
+}
+
 impl Builders {
     /// Builds the batches of a segment. `objects` names the objects by their numbers, as evidence does.
     ///
     /// # Errors
     /// A mistake of ours; no record can cause it.
-    pub fn build(&mut self, segment: &Segment, objects: &[String]) -> Result<Vec<ClassBatch>, BatchError> {
+    pub fn build(&mut self, segment: &Segment, objects: &[String]) -> Result<Built, BatchError> {
         let text = segment.text()?;
         let records = &segment.records;
-        let mut batches = Vec::new();
-        for group in order(records).chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let Some((table, day)) = group.first().map(|key| (key.0, key.1)) else {
+        let mut built = Built::default();
+        let order = leave_out_duplicates(&order(records), (records, text), &mut built.duplicates);
+        for group in order.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let mut small = Vec::new();
+            for partition in group.chunk_by(|a, b| (a.2, a.3) == (b.2, b.3)) {
+                if partition.len() >= SETTLED_ROWS_MIN {
+                    built
+                        .batches
+                        .extend(self.rows(partition.iter(), (records, text), objects)?);
+                } else {
+                    small.push(partition);
+                }
+            }
+            built
+                .batches
+                .extend(self.rows(small.into_iter().flatten(), (records, text), objects)?);
+        }
+        Ok(built)
+    }
+
+    /// Builds one batch of rows of one table and day; `None` when there are none.
+    fn rows<'k>(
+        &mut self,
+        mut keys: impl Iterator<Item = &'k SortKey>,
+        (records, text): (&Records, &str),
+        objects: &[String],
+    ) -> Result<Option<ClassBatch>, BatchError> {
+        let Some(first) = keys.next() else { return Ok(None) };
+        let (table, day) = (first.0, first.1);
+        let columns = self
+            .columns
+            .entry(table)
+            .or_insert_with(|| Columns::new(table.schema()));
+        let mut span = Slices::default();
+        for key in std::iter::once(first).chain(keys) {
+            let Some(record) = records.records.get(key.5 as usize) else {
                 continue;
             };
-            let columns = self
-                .columns
-                .entry(table)
-                .or_insert_with(|| Columns::new(table.schema()));
-            let mut span = Slices::default();
-            for key in group {
-                let Some(record) = records.records.get(key.5 as usize) else {
-                    continue;
-                };
-                let object = objects
-                    .get(record.object as usize)
-                    .map(String::as_str)
-                    .unwrap_or_default();
-                normalize(
-                    record,
-                    records,
-                    Origin { text, object },
-                    columns,
-                    &mut self.scratch,
-                );
-                span.add(record, records);
-            }
-            fill_constants(table.class(), columns);
-            let rows = columns
-                .finish()
-                .map_err(|source| BatchError::Columns { table, source })?;
-            let Slices {
-                slices,
-                time_min,
-                time_max,
-            } = span;
-            batches.push(ClassBatch {
-                table,
-                day,
-                rows,
-                slices,
-                time_min,
-                time_max,
-            });
+            let object = objects
+                .get(record.object as usize)
+                .map(String::as_str)
+                .unwrap_or_default();
+            normalize(
+                record,
+                records,
+                Origin { text, object },
+                columns,
+                &mut self.scratch,
+            );
+            span.add(record, records);
         }
-        Ok(batches)
+        fill_constants(table.class(), columns);
+        let rows = columns
+            .finish()
+            .map_err(|source| BatchError::Columns { table, source })?;
+        let Slices {
+            slices,
+            time_min,
+            time_max,
+        } = span;
+        Ok(Some(ClassBatch {
+            table,
+            day,
+            rows,
+            slices,
+            time_min,
+            time_max,
+        }))
     }
+}
+
+/// Leaves out keys of records whose event id another one has at the same place and time.
+fn leave_out_duplicates(
+    order: &[SortKey],
+    (records, text): (&Records, &str),
+    duplicates: &mut BTreeMap<u32, u64>,
+) -> Vec<SortKey> {
+    let mut kept = Vec::with_capacity(order.len());
+    let mut seen = HashSet::new();
+    for group in order.chunk_by(|a, b| (a.0, a.1, a.2, a.3, a.4) == (b.0, b.1, b.2, b.3, b.4)) {
+        if group.len() == 1 {
+            kept.extend_from_slice(group);
+            continue;
+        }
+        seen.clear();
+        for key in group {
+            let Some(record) = records.records.get(key.5 as usize) else {
+                continue;
+            };
+            let id = record.field(Field::EventId).or(record.other_id);
+            if id.is_none_or(|id| seen.insert(id.of(text))) {
+                kept.push(*key);
+            } else {
+                *duplicates.entry(record.object).or_default() += 1;
+            }
+        }
+    }
+    kept
 }
 
 fn order(records: &Records) -> Vec<SortKey> {

@@ -13,7 +13,7 @@ use object_store::PutPayload;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
-use super::batch::Builders;
+use super::batch::{Builders, Built};
 use super::commit::{Written, outcome};
 use super::cpu::compute;
 use super::error::IngestError;
@@ -25,9 +25,8 @@ use super::segment::{Ending, Fill, Piece, Segment, SegmentLimits, Tally};
 use super::source::LogSource;
 use super::source::key::SkipReason;
 use super::worker::Trail;
-use super::write::{WrittenFile, write_hot};
-use crate::lake::Lake;
-use crate::lake::catalog::BatchId;
+use super::write::{WrittenFile, write};
+use crate::lake::catalog::{BatchId, FileKind, LakeFile};
 use crate::lake::path::EventDay;
 
 /// Pieces handed to the CPU pool at once. Their bytes are bounded by [`FetchLimits::ahead_bytes_max`].
@@ -39,14 +38,25 @@ const PUTS_AT_ONCE: usize = 4;
 /// A lane's own memory.
 #[derive(Debug)]
 pub struct Lane {
-    hands: Hands,
+    limits: SegmentLimits,
+    /// None while the CPU pool has them, and after a batch was given up in that moment.
+    hands: Option<Hands>,
 }
 
 /// What goes to the CPU pool and comes back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Hands {
     segment: Segment,
     builders: Builders,
+}
+
+impl Hands {
+    fn new(limits: SegmentLimits) -> Self {
+        Self {
+            segment: Segment::new(limits),
+            builders: Builders::default(),
+        }
+    }
 }
 
 /// The batch a lane works on.
@@ -73,6 +83,8 @@ struct Absorbed {
 pub(super) struct Made {
     pub(super) files: Vec<WrittenFile>,
     pub(super) set_aside: Option<EntryFile>,
+    /// Of each object, by its number, how many rows were left out as duplicates.
+    pub(super) duplicates: BTreeMap<u32, u64>,
 }
 
 /// What the CPU pool needs to know of the batch.
@@ -84,12 +96,7 @@ struct Naming {
 impl Lane {
     /// Returns a lane with empty hands.
     pub fn new(limits: SegmentLimits) -> Self {
-        Self {
-            hands: Hands {
-                segment: Segment::new(limits),
-                builders: Builders::default(),
-            },
-        }
+        Self { limits, hands: None }
     }
 
     /// Reads the objects of a batch and writes their rows; nothing of it can be seen before the commit.
@@ -103,13 +110,14 @@ impl Lane {
     ) -> Result<Written, IngestError> {
         let Trail {
             archive,
-            lake,
             limits,
             progress,
             ..
         } = trail;
+        let limits_of_segment = self.limits;
+        let hands = self.hands.get_or_insert_with(|| Hands::new(limits_of_segment));
         // A batch that was given up may have left its text behind.
-        self.hands.segment.reset();
+        hands.segment.reset();
         let names = work.objects.iter().map(|wanted| wanted.id.to_string()).collect();
         let (sender, mut receiver) = mpsc::channel(PIECES_AT_ONCE);
         let mut fetching = JoinSet::new();
@@ -120,7 +128,7 @@ impl Lane {
             sender,
         ));
         let naming = Arc::new(Naming { work, names });
-        let mut tallies = BTreeMap::new();
+        let (mut tallies, mut duplicates) = (BTreeMap::new(), BTreeMap::new());
         let (mut written, mut number) = (Written::default(), 0);
         loop {
             let mut fetched = Vec::new();
@@ -128,12 +136,13 @@ impl Lane {
             let mut pieces = sort_out(fetched, &naming, &mut tallies, progress)?;
             loop {
                 let absorbed = self.absorb(pieces, &naming, number, ended).await?;
-                self.hands = absorbed.hands;
+                self.hands = Some(absorbed.hands);
                 tallies.extend(absorbed.tallies);
                 let made = absorbed.made?;
                 if !made.files.is_empty() || made.set_aside.is_some() {
                     number += 1;
-                    put_all(lake, made, &mut written).await?;
+                    add(&mut duplicates, &made.duplicates);
+                    put_all(trail, &naming.work.batch, made, &mut written).await?;
                 }
                 pieces = absorbed.rest;
                 if pieces.is_empty() {
@@ -144,7 +153,7 @@ impl Lane {
                 break;
             }
         }
-        conclude(&naming.work, &mut tallies, &mut written);
+        conclude(&naming.work, (&mut tallies, &duplicates), &mut written);
         Ok(written)
     }
 
@@ -155,7 +164,7 @@ impl Lane {
         number: u32,
         ended: bool,
     ) -> Result<Absorbed, IngestError> {
-        let hands = std::mem::take(&mut self.hands);
+        let hands = self.hands.take().unwrap_or_else(|| Hands::new(self.limits));
         let naming = Arc::clone(naming);
         compute("unpacking and parsing", move || {
             absorb(hands, pieces, &naming, number, ended)
@@ -199,16 +208,17 @@ fn absorb(
 fn make(hands: &mut Hands, naming: &Naming, number: u32) -> Result<Made, IngestError> {
     let batch = &naming.work.batch;
     let name = format!("{batch}-{number}");
-    let batches = hands
-        .builders
-        .build(&hands.segment, &naming.names)
-        .map_err(|source| IngestError::Batch {
-            batch: batch.clone(),
-            source,
-        })?;
+    let Built { batches, duplicates } =
+        hands
+            .builders
+            .build(&hands.segment, &naming.names)
+            .map_err(|source| IngestError::Batch {
+                batch: batch.clone(),
+                source,
+            })?;
     let files = batches
         .iter()
-        .map(|rows| write_hot(rows, &name))
+        .map(|rows| write(rows, &name))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| IngestError::Encode {
             batch: batch.clone(),
@@ -217,6 +227,7 @@ fn make(hands: &mut Hands, naming: &Naming, number: u32) -> Result<Made, IngestE
     Ok(Made {
         files,
         set_aside: quarantine::file(&hands.segment, &naming.work, &name),
+        duplicates,
     })
 }
 
@@ -281,7 +292,23 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-pub(super) async fn put_all(lake: &Lake, made: Made, written: &mut Written) -> Result<(), IngestError> {
+/// Writes files; a settled one is in the catalog before it is in the store.
+pub(super) async fn put_all<Q: Queue>(
+    trail: &Trail<Q>,
+    batch: &BatchId,
+    made: Made,
+    written: &mut Written,
+) -> Result<(), IngestError> {
+    let settled = made
+        .files
+        .iter()
+        .map(|written| &written.file)
+        .filter(|file| file.kind == FileKind::Settled);
+    let planned: Vec<LakeFile> = settled.cloned().collect();
+    if !planned.is_empty() {
+        trail.catalog.plan_files(batch, &planned, (trail.clock)()).await?;
+    }
+    let lake = &trail.lake;
     let mut puts: Vec<(String, Bytes)> = Vec::new();
     if let Some(EntryFile { key, bytes, entries }) = made.set_aside {
         puts.push((key, bytes));
@@ -302,10 +329,21 @@ pub(super) async fn put_all(lake: &Lake, made: Made, written: &mut Written) -> R
         .await
 }
 
+fn add(sums: &mut BTreeMap<u32, u64>, more: &BTreeMap<u32, u64>) {
+    for (object, rows) in more {
+        *sums.entry(*object).or_default() += rows;
+    }
+}
+
 /// Says of each object how it ended.
-fn conclude(work: &Work, tallies: &mut BTreeMap<u32, Tally>, written: &mut Written) {
+fn conclude(
+    work: &Work,
+    (tallies, duplicates): (&mut BTreeMap<u32, Tally>, &BTreeMap<u32, u64>),
+    written: &mut Written,
+) {
     for wanted in &work.objects {
         let mut tally = tallies.remove(&wanted.object).unwrap_or_default();
+        tally.skipped = duplicates.get(&wanted.object).copied().unwrap_or(0);
         if tally.ending == Ending::Read && tally.plain_bytes == 0 {
             tally.ending = Ending::Skipped(SkipReason::Empty);
         }

@@ -19,6 +19,8 @@ pub struct Counts {
     pub events: u64,
     /// Records set aside.
     pub set_aside: u64,
+    /// Records left out as duplicates.
+    pub skipped: u64,
     /// Objects of which nothing could be read.
     pub failed: u64,
     /// Bytes as stored.
@@ -130,7 +132,8 @@ impl Snapshot {
         counts.objects += 1;
         counts.records += tally.records;
         counts.set_aside += tally.set_aside;
-        counts.events += tally.records - tally.set_aside;
+        counts.skipped += tally.skipped;
+        counts.events += tally.records - tally.set_aside - tally.skipped;
         counts.stored_bytes += tally.stored_bytes;
         counts.plain_bytes += tally.plain_bytes;
         if let Ending::Failed(reason) = &tally.ending {

@@ -27,7 +27,7 @@ use super::queue::Queue;
 use super::segment::{Fill, Piece, Segment, SegmentLimits};
 use super::source::LogSource;
 use super::worker::Trail;
-use super::write::write_hot;
+use super::write::write;
 use crate::lake::Lake;
 use crate::lake::catalog::{BatchId, ObjectId, SetAsideEntry};
 use crate::lake::path::quarantine_key;
@@ -211,7 +211,7 @@ async fn retry_one<Q: Queue>(
         return Ok(0);
     }
     let mut written = Written::default();
-    put_all(&trail.lake, made, &mut written).await?;
+    put_all(trail, &batch, made, &mut written).await?;
     trail
         .catalog
         .commit_retry(
@@ -318,8 +318,8 @@ impl Attempt {
         })?;
         let name = format!("{batch}-{}", self.writes);
         self.writes += 1;
-        for rows in &built {
-            let file = write_hot(rows, &name);
+        for rows in &built.batches {
+            let file = write(rows, &name);
             self.made.files.push(file.map_err(|source| IngestError::Encode {
                 batch: batch.clone(),
                 source,

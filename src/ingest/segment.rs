@@ -73,6 +73,8 @@ pub struct Tally {
     pub records: u64,
     /// Records set aside.
     pub set_aside: u64,
+    /// Records left out, since their event was there already.
+    pub skipped: u64,
     /// Bytes unpacked.
     pub plain_bytes: u64,
     /// Bytes as stored.

@@ -1,9 +1,8 @@
 //! Writes record batches as Parquet.
 //!
-//! Takes rows in their order and gives the bytes of one file. Both hot files
-//! (`ingest`) and settled ones (`lake::settle`) are written with
-//! [`crate::lake::parquet`]'s settings; a hot file lives for hours, so it goes
-//! without bloom filters.
+//! Takes rows in their order and gives the bytes of one file: a hot one, or, of a
+//! partition that is large by itself, a settled one in the Security Lake layout.
+//! Both are encoded as [`crate::lake::parquet`] says.
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -11,7 +10,7 @@ use parquet::errors::ParquetError;
 use super::batch::ClassBatch;
 use crate::lake::catalog::{FileKind, LakeFile};
 use crate::lake::parquet::{Encoder, FilePurpose};
-use crate::lake::path::hot_key;
+use crate::lake::path::{hot_key, settled_key};
 
 /// A file not yet in the store.
 #[derive(Debug, Clone)]
@@ -22,21 +21,34 @@ pub struct WrittenFile {
     pub bytes: Bytes,
 }
 
-/// Writes a batch as one hot file under `name`.
+/// Writes a batch as one file under `name`.
 ///
 /// # Errors
 /// Parquet's: a mistake of ours, since it writes into memory.
-pub fn write_hot(batch: &ClassBatch, name: &str) -> Result<WrittenFile, ParquetError> {
-    let mut encoder = Encoder::new(batch.table, FilePurpose::Hot);
+pub fn write(batch: &ClassBatch, name: &str) -> Result<WrittenFile, ParquetError> {
+    let rows = batch.rows.num_rows() as u64;
+    let (kind, key, purpose) = match batch.settled() {
+        Some(partition) => (
+            FileKind::Settled,
+            settled_key(&partition, name),
+            FilePurpose::Settled { rows },
+        ),
+        None => (
+            FileKind::Hot,
+            hot_key(batch.table, batch.day, name),
+            FilePurpose::Hot,
+        ),
+    };
+    let mut encoder = Encoder::new(batch.table, purpose);
     encoder.write(&batch.rows)?;
     let bytes = encoder.finish()?;
     let file = LakeFile {
-        key: hot_key(batch.table, batch.day, name),
+        key,
         table: batch.table,
-        kind: FileKind::Hot,
+        kind,
         day: batch.day,
         slices: batch.slices.clone(),
-        rows: batch.rows.num_rows() as u64,
+        rows,
         bytes: bytes.len() as u64,
         time_min: batch.time_min,
         time_max: batch.time_max,

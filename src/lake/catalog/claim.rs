@@ -181,9 +181,10 @@ impl Catalog {
                 return Err(CatalogError::Fenced { batch: batch.clone() });
             }
         }
-        insert_visible(&mut transaction, batch, &outcome.files, now)
-            .await
-            .map_err(CatalogError::doing(what))?;
+        let shown = insert_visible(&mut transaction, batch, &outcome.files, now).await;
+        if !shown.map_err(CatalogError::doing(what))? {
+            return Err(CatalogError::Fenced { batch: batch.clone() });
+        }
         insert_entries(&mut transaction, &outcome.set_aside, now)
             .await
             .map_err(CatalogError::doing(what))?;

@@ -200,24 +200,21 @@ impl Catalog {
                 });
             }
         }
-        for file in &settling.written {
-            sqlx::query("delete from files where file_key = $1 and state = 'planned'")
-                .bind(&file.key)
-                .execute(&mut *transaction)
-                .await
-                .map_err(CatalogError::doing(what))?;
+        let shown = insert_visible(&mut transaction, &settling.batch, &settling.written, now).await;
+        if !shown.map_err(CatalogError::doing(what))? {
+            return Err(CatalogError::Fenced {
+                batch: settling.batch.clone(),
+            });
         }
-        insert_visible(&mut transaction, &settling.batch, &settling.written, now)
-            .await
-            .map_err(CatalogError::doing(what))?;
         insert_settling(&mut transaction, settling, now)
             .await
             .map_err(CatalogError::doing(what))?;
         transaction.commit().await.map_err(CatalogError::doing(what))
     }
 
-    /// Returns keys of files that are to be deleted: settled ones that were retired or planned by a run
-    /// that ended before `planned_before`, and hot ones retired before `retired_before`.
+    /// Returns keys of files that are to be deleted: settled ones that were replaced, or planned before
+    /// `planned_before` by a run that ended, and hot ones replaced before `retired_before`. A run that planned
+    /// one of them and is alive after all cannot commit it any more.
     ///
     /// # Errors
     /// The database failed.
@@ -226,15 +223,20 @@ impl Catalog {
         planned_before: Timestamp,
         retired_before: Timestamp,
     ) -> Result<Vec<String>, CatalogError> {
+        let what = "list files to delete";
+        sqlx::query("update files set state = 'retired' where state = 'planned' and changed_at < $1")
+            .bind(planned_before.as_millisecond())
+            .execute(&self.pool)
+            .await
+            .map_err(CatalogError::doing(what))?;
         let rows = sqlx::query(
-            "select file_key from files where (state = 'planned' and changed_at < $1)
-             or (state = 'retired' and (kind = 'settled' or changed_at < $2)) order by file_key",
+            "select file_key from files where state = 'retired' and (kind = 'settled' or changed_at < $1)
+             order by file_key",
         )
-        .bind(planned_before.as_millisecond())
         .bind(retired_before.as_millisecond())
         .fetch_all(&self.pool)
         .await
-        .map_err(CatalogError::doing("list files to delete"))?;
+        .map_err(CatalogError::doing(what))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -344,13 +346,24 @@ fn account_id(text: &str) -> AccountId {
     AccountId::read(text).unwrap_or(AccountId::EXTERNAL)
 }
 
+/// Makes files visible. False when a settled one is no longer planned: nothing may be committed then.
 pub(super) async fn insert_visible(
     transaction: &mut Transaction<'_, Sqlite>,
     batch: &BatchId,
     files: &[LakeFile],
     now: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     for file in files {
+        if file.kind == FileKind::Settled {
+            // It was planned under this name before it was written, unless a sweep took it for dead since.
+            let planned = sqlx::query("delete from files where file_key = $1 and state = 'planned'")
+                .bind(&file.key)
+                .execute(&mut **transaction)
+                .await?;
+            if planned.rows_affected() != 1 {
+                return Ok(false);
+            }
+        }
         insert_file(transaction, batch, file, ("visible", now)).await?;
         if file.kind == FileKind::Settled {
             continue;
@@ -365,7 +378,7 @@ pub(super) async fn insert_visible(
                 .await?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn insert_file(

@@ -160,12 +160,12 @@ impl Catalog {
         Ok(rows.iter().map(|row| (object_id(row, 0), row.get(3))).collect())
     }
 
-    /// Returns how many duplicate rows settling has removed so far.
+    /// Returns how many duplicate rows were left out so far, within a batch and by settling.
     ///
     /// # Errors
     /// The database failed.
     pub async fn duplicates(&self) -> Result<u64, CatalogError> {
-        let row = sqlx::query("select coalesce(sum(duplicates), 0) from settlings")
+        let row = sqlx::query("select (select coalesce(sum(duplicates), 0) from settlings) + (select coalesce(sum(skipped), 0) from objects)")
             .fetch_one(&self.pool)
             .await
             .map_err(CatalogError::doing("sum up duplicates"))?;

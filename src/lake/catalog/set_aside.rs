@@ -62,9 +62,10 @@ impl Catalog {
                 return Err(CatalogError::Fenced { batch: batch.clone() });
             }
         }
-        insert_visible(&mut transaction, batch, files, now)
-            .await
-            .map_err(CatalogError::doing(what))?;
+        let shown = insert_visible(&mut transaction, batch, files, now).await;
+        if !shown.map_err(CatalogError::doing(what))? {
+            return Err(CatalogError::Fenced { batch: batch.clone() });
+        }
         transaction.commit().await.map_err(CatalogError::doing(what))
     }
 }

@@ -150,6 +150,10 @@ impl Fixture {
             rows_out: 0,
             duplicates: 0,
         };
+        self.catalog
+            .plan_files(&settling.batch, &settling.written, now())
+            .await
+            .unwrap();
         self.catalog.commit_settling(&settling, now()).await.unwrap();
     }
 
