@@ -1,6 +1,6 @@
 //! The writing trail from end to end, beside its floor, in one run.
 //!
-//! `cargo bench --bench end_to_end -- [EVENTS] [FOLDER]` writes a generated corpus
+//! `cargo bench --bench end_to_end -- [EVENTS] [FOLDER] [ACCOUNTS]` writes a generated corpus
 //! (once a folder), then measures in this process, one after another: the floor
 //! (the corpus only unpacked; unpacked and parsed to simd-json's tape; one thread),
 //! `ingest` into hot files, and `settle`. CPU seconds and peak memory come from the
@@ -46,10 +46,20 @@ fn main() {
     let folder = args
         .next()
         .map_or_else(|| std::env::temp_dir().join("ashiato-bench"), PathBuf::from);
-    let corpus = folder.join(format!("corpus-{events}"));
+    let accounts = args
+        .next()
+        .map_or(40, |accounts| accounts.parse().expect("ACCOUNTS is a number"));
+    // Few accounts: slices so large that they settle at once.
+    let regions = if accounts < 10 { 1 } else { 6 };
+    let spec = ArchiveSpec {
+        accounts,
+        regions,
+        ..ArchiveSpec::corpus(events)
+    };
+    let corpus = folder.join(format!("corpus-{events}-{accounts}"));
     if !corpus.exists() {
         let started = Instant::now();
-        write_archive(&corpus, &ArchiveSpec::corpus(events), |_| {}).unwrap();
+        write_archive(&corpus, &spec, |_| {}).unwrap();
         println!("corpus written in {:.1} s", started.elapsed().as_secs_f64());
     }
     let files = list(&corpus);

@@ -10,6 +10,12 @@ use super::{QueryArgs, Screen, Writer, answer, is_broken_pipe, report};
 use crate::query::format::text::visible;
 use crate::query::{Engine, Params};
 
+/// The tables and views of the lake, without the engine's own.
+const TABLES: &str = "\
+select table_name, lower(table_type) as kind
+from information_schema.tables
+where table_schema = 'public'";
+
 const HELP: &str = "\
   select …;   ends with a semicolon and may take many lines
   \\d          lists the tables
@@ -129,7 +135,7 @@ impl Draft {
 
 fn read_command(command: &str) -> Step {
     match command.split_once(' ').unwrap_or((command, "")) {
-        ("d", "") => Step::Run("show tables".to_owned()),
+        ("d", "") => Step::Run(TABLES.to_owned()),
         ("d", name) if is_name(name.trim()) => Step::Run(format!("describe {}", name.trim())),
         ("q", "") => Step::Quit,
         ("?" | "h" | "help", _) => Step::Help,
@@ -183,7 +189,7 @@ mod tests {
     #[test]
     fn commands_are_read_at_the_start_of_a_statement_only() {
         let mut draft = Draft::default();
-        assert_eq!(draft.take("\\d"), Step::Run("show tables".to_owned()));
+        assert_eq!(draft.take("\\d"), Step::Run(TABLES.to_owned()));
         assert_eq!(
             draft.take("\\d cloudtrail"),
             Step::Run("describe cloudtrail".to_owned())
