@@ -40,22 +40,12 @@ struct Figures {
 
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| !arg.starts_with("--"));
-    let events: u64 = args
-        .next()
-        .map_or(700_000, |events| events.parse().expect("EVENTS is a number"));
-    let folder = args
-        .next()
-        .map_or_else(|| std::env::temp_dir().join("ashiato-bench"), PathBuf::from);
-    let accounts = args
-        .next()
-        .map_or(40, |accounts| accounts.parse().expect("ACCOUNTS is a number"));
+    let events: u64 = args.next().map_or(700_000, |events| events.parse().expect("EVENTS is a number"));
+    let folder = args.next().map_or_else(|| std::env::temp_dir().join("ashiato-bench"), PathBuf::from);
+    let accounts = args.next().map_or(40, |accounts| accounts.parse().expect("ACCOUNTS is a number"));
     // Few accounts: slices so large that they settle at once.
     let regions = if accounts < 10 { 1 } else { 6 };
-    let spec = ArchiveSpec {
-        accounts,
-        regions,
-        ..ArchiveSpec::corpus(events)
-    };
+    let spec = ArchiveSpec { accounts, regions, ..ArchiveSpec::corpus(events) };
     let corpus = folder.join(format!("corpus-{events}-{accounts}"));
     if !corpus.exists() {
         let started = Instant::now();
@@ -63,10 +53,7 @@ fn main() {
         println!("corpus written in {:.1} s", started.elapsed().as_secs_f64());
     }
     let files = list(&corpus);
-    let stored: u64 = files
-        .iter()
-        .map(|file| std::fs::metadata(file).unwrap().len())
-        .sum();
+    let stored: u64 = files.iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
     let mut plain = 0;
     println!(
         "{:28} {:>8} {:>8} {:>9} {:>8} {:>10} {:>8}",
@@ -87,17 +74,7 @@ fn main() {
     let tape = measure(|| files.iter().for_each(|file| parse_to_tape(&mut unpack(file))));
     show("floor: flate2 + simd-json", &tape);
 
-    trail(
-        &Corpus {
-            folder: &folder,
-            corpus: &corpus,
-            events,
-            plain,
-            stored,
-        },
-        &tape,
-        &show,
-    );
+    trail(&Corpus { folder: &folder, corpus: &corpus, events, plain, stored }, &tape, &show);
 }
 
 /// The corpus that is measured.
@@ -111,42 +88,21 @@ struct Corpus<'a> {
 
 /// Measures the trail itself and compares it with the floor.
 fn trail(of: &Corpus<'_>, tape: &Figures, show: &dyn Fn(&str, &Figures)) {
-    let Corpus {
-        folder,
-        corpus,
-        events,
-        plain,
-        stored,
-    } = *of;
+    let Corpus { folder, corpus, events, plain, stored } = *of;
     let lake_folder = folder.join("lake");
     drop(std::fs::remove_dir_all(&lake_folder));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (catalog, lake) = runtime.block_on(open(&lake_folder));
     let hot = measure(|| runtime.block_on(ingest(corpus, &catalog, &lake)));
     show("ingest: hot files", &hot);
-    let settling = settle(
-        &catalog,
-        &lake,
-        SettleLimits::default(),
-        jiff::Timestamp::now,
-        |_, _, _| {},
-    );
+    let settling = settle(&catalog, &lake, SettleLimits::default(), jiff::Timestamp::now, |_, _, _| {});
     let settled = measure(|| assert!(runtime.block_on(settling).unwrap().rows_out > 0));
     show("settle", &settled);
-    let visible = runtime
-        .block_on(catalog.visible_files(&FileFilter::default()))
-        .unwrap();
-    let (rows, bytes) = visible.iter().fold((0, 0), |(rows, bytes), file| {
-        (rows + file.rows, bytes + file.bytes)
-    });
-    println!(
-        "\n{events} events asked for, {rows} rows in the lake, {} files",
-        visible.len()
-    );
-    println!(
-        "{plain} bytes unpacked, {stored} stored ({:.2} x)",
-        plain as f64 / stored as f64
-    );
+    let visible = runtime.block_on(catalog.visible_files(&FileFilter::default())).unwrap();
+    let (rows, bytes) =
+        visible.iter().fold((0, 0), |(rows, bytes), file| (rows + file.rows, bytes + file.bytes));
+    println!("\n{events} events asked for, {rows} rows in the lake, {} files", visible.len());
+    println!("{plain} bytes unpacked, {stored} stored ({:.2} x)", plain as f64 / stored as f64);
     println!(
         "{bytes} bytes in the lake: {:.1} a row, {:.2} % of the unpacked",
         bytes as f64 / rows as f64,
@@ -170,11 +126,7 @@ fn list(folder: &Path) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path)
-            } else {
-                files.push(path)
-            }
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
     files
@@ -182,9 +134,7 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 
 fn unpack(file: &Path) -> Vec<u8> {
     let mut text = Vec::new();
-    flate2::read::MultiGzDecoder::new(std::fs::File::open(file).unwrap())
-        .read_to_end(&mut text)
-        .unwrap();
+    flate2::read::MultiGzDecoder::new(std::fs::File::open(file).unwrap()).read_to_end(&mut text).unwrap();
     text
 }
 
@@ -198,27 +148,13 @@ async fn open(folder: &Path) -> (Catalog, Lake) {
 }
 
 async fn ingest(corpus: &Path, catalog: &Catalog, lake: &Lake) {
-    let limits = IngestLimits {
-        batch_age_max: Duration::from_millis(250),
-        ..IngestLimits::default()
-    };
+    let limits = IngestLimits { batch_age_max: Duration::from_millis(250), ..IngestLimits::default() };
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 10_000));
     let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
-    let lister = Lister {
-        queue: Arc::clone(&queue),
-        archive: Arc::clone(&archive),
-        progress: Arc::clone(&progress),
-    };
+    let lister =
+        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     let (catalog, lake) = (catalog.clone(), lake.clone());
-    let trail = Trail {
-        queue,
-        archive,
-        catalog,
-        lake,
-        limits,
-        progress,
-        clock: jiff::Timestamp::now,
-    };
+    let trail = Trail { queue, archive, catalog, lake, limits, progress, clock: jiff::Timestamp::now };
     let place = Place::read(&corpus.display().to_string()).unwrap();
     let (_interrupt, interrupted) = tokio::sync::watch::channel(false);
     read_places(trail, &lister, &[place], interrupted).await.unwrap();
@@ -229,23 +165,15 @@ fn measure(work: impl FnOnce()) -> Figures {
     drop(std::fs::write("/proc/self/clear_refs", "5"));
     let (cpu, started) = (cpu_seconds(), Instant::now());
     work();
-    Figures {
-        cpu: cpu_seconds() - cpu,
-        wall: started.elapsed().as_secs_f64(),
-        peak_mb: peak_mb(),
-    }
+    Figures { cpu: cpu_seconds() - cpu, wall: started.elapsed().as_secs_f64(), peak_mb: peak_mb() }
 }
 
 /// User and system time of all threads, in ticks of 10 ms.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux's /proc");
     let (_, fields) = stat.rsplit_once(')').unwrap();
-    let ticks: u64 = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(|ticks| ticks.parse::<u64>().unwrap())
-        .sum();
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
     ticks as f64 / 100.0
 }
 

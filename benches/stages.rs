@@ -19,11 +19,7 @@ fn stored_objects() -> Vec<Bytes> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path)
-            } else {
-                objects.push(std::fs::read(path).unwrap().into())
-            }
+            if path.is_dir() { folders.push(path) } else { objects.push(std::fs::read(path).unwrap().into()) }
         }
     }
     objects
@@ -39,29 +35,18 @@ fn unpack(objects: &[Bytes], out: &mut Vec<u8>) {
 fn fill(objects: &[Bytes], segment: &mut Segment) {
     for (number, bytes) in (0..).zip(objects) {
         let source = Some(LogSource::CloudTrail);
-        segment.fill(Piece {
-            object: number,
-            source,
-            bytes: bytes.clone(),
-            first: true,
-            last: true,
-        });
+        segment.fill(Piece { object: number, source, bytes: bytes.clone(), first: true, last: true });
     }
 }
 
 fn stages(criterion: &mut Criterion) {
     let objects = stored_objects();
     let names = vec!["file:///object".to_owned(); objects.len()];
-    let limits = SegmentLimits {
-        plain_bytes_max: 1 << 30,
-        ..SegmentLimits::default()
-    };
+    let limits = SegmentLimits { plain_bytes_max: 1 << 30, ..SegmentLimits::default() };
     let (mut text, mut segment) = (Vec::new(), Segment::new(limits));
     unpack(&objects, &mut text);
     let mut group = criterion.benchmark_group("stages");
-    group
-        .sample_size(20)
-        .throughput(Throughput::Bytes(text.len() as u64));
+    group.sample_size(20).throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("decompress", |bench| {
         bench.iter(|| {
             text.clear();
@@ -82,12 +67,7 @@ fn stages(criterion: &mut Criterion) {
     });
     let batches = builders.build(&segment, &names).unwrap().batches;
     group.bench_function("write", |bench| {
-        bench.iter(|| {
-            batches
-                .iter()
-                .map(|batch| write(batch, "x").unwrap().bytes.len())
-                .sum::<usize>()
-        });
+        bench.iter(|| batches.iter().map(|batch| write(batch, "x").unwrap().bytes.len()).sum::<usize>());
     });
     group.finish();
 }

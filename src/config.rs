@@ -151,20 +151,14 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or something in it or in the environment is no setting.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one reader of the environment"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
         let variables = std::env::vars().filter(|(name, _)| name.starts_with("ASHIATO_"));
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(source) => {
-                return Err(ConfigError::Read {
-                    path: path.to_owned(),
-                    source,
-                });
+                return Err(ConfigError::Read { path: path.to_owned(), source });
             }
         };
         Self::read(&text, &path.display().to_string(), variables)
@@ -175,20 +169,15 @@ impl Config {
         origin: &str,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let wrong = |source| ConfigError::Parse {
-            origin: origin.to_owned(),
-            source,
-        };
+        let wrong = |source| ConfigError::Parse { origin: origin.to_owned(), source };
         // Read once by itself, so that what is wrong is told with its line.
         toml::from_str::<Written>(text).map_err(wrong)?;
         let mut table: toml::Table = toml::from_str(text).map_err(wrong)?;
         for (name, value) in variables {
             set(&mut table, &name, &value)?;
         }
-        let written = Written::deserialize(table).map_err(|source| ConfigError::Parse {
-            origin: "environment".to_owned(),
-            source,
-        })?;
+        let written = Written::deserialize(table)
+            .map_err(|source| ConfigError::Parse { origin: "environment".to_owned(), source })?;
         written.check()
     }
 }
@@ -196,20 +185,14 @@ impl Config {
 fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
     let Some(key) = KEYS.into_iter().find(|key| variable(key) == name) else {
         let known = KEYS.map(variable).join(", ");
-        return Err(ConfigError::UnknownVariable {
-            name: name.to_owned(),
-            known,
-        });
+        return Err(ConfigError::UnknownVariable { name: name.to_owned(), known });
     };
-    let value = value
-        .parse::<i64>()
-        .map_or_else(|_| toml::Value::String(value.to_owned()), toml::Value::Integer);
+    let value =
+        value.parse::<i64>().map_or_else(|_| toml::Value::String(value.to_owned()), toml::Value::Integer);
     match key.split_once('.') {
         None => drop(table.insert(key.to_owned(), value)),
         Some((section, key)) => {
-            let section = table
-                .entry(section)
-                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
             if let Some(section) = section.as_table_mut() {
                 section.insert(key.to_owned(), value);
             }
@@ -221,12 +204,7 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigErr
 impl Written {
     fn check(self) -> Result<Config, ConfigError> {
         let lake = self.lake.as_deref().map(Place::read).transpose()?;
-        let mut config = Config {
-            lake,
-            catalog: self.catalog,
-            log: self.log,
-            ..Config::default()
-        };
+        let mut config = Config { lake, catalog: self.catalog, log: self.log, ..Config::default() };
         put_duration(
             &mut config.catalog_limits.busy_timeout,
             self.catalog_busy_timeout.as_deref(),
@@ -235,29 +213,17 @@ impl Written {
         let ingest = &mut config.ingest;
         put(&mut ingest.lanes, self.ingest.lanes, ("ingest.lanes", 1..=256))?;
         let bytes = ("ingest.batch_stored_bytes_max", 1024..=1 << 32);
-        put(
-            &mut ingest.batch_stored_bytes_max,
-            self.ingest.batch_stored_bytes_max,
-            bytes,
-        )?;
+        put(&mut ingest.batch_stored_bytes_max, self.ingest.batch_stored_bytes_max, bytes)?;
         let segment = &mut ingest.segment;
         let bytes = ("ingest.segment_plain_bytes_max", 1024..=1 << 30);
-        put(
-            &mut segment.plain_bytes_max,
-            self.ingest.segment_plain_bytes_max,
-            bytes,
-        )?;
+        put(&mut segment.plain_bytes_max, self.ingest.segment_plain_bytes_max, bytes)?;
         put(
             &mut segment.record_bytes_max,
             self.ingest.record_bytes_max,
             ("ingest.record_bytes_max", 1024..=1 << 30),
         )?;
         let bytes = ("ingest.inflated_bytes_max", 1024..=1 << 50);
-        put(
-            &mut segment.unpack.inflated_bytes_max,
-            self.ingest.inflated_bytes_max,
-            bytes,
-        )?;
+        put(&mut segment.unpack.inflated_bytes_max, self.ingest.inflated_bytes_max, bytes)?;
         put_duration(&mut ingest.lease, self.ingest.lease.as_deref(), "ingest.lease")?;
         let settle = &mut config.settle;
         put(&mut settle.jobs, self.settle.jobs, ("settle.jobs", 1..=256))?;
@@ -271,16 +237,8 @@ impl Written {
             self.settle.file_bytes_max,
             ("settle.file_bytes_max", 1 << 20..=1 << 28),
         )?;
-        put_duration(
-            &mut settle.hot_grace,
-            self.settle.hot_grace.as_deref(),
-            "settle.hot_grace",
-        )?;
-        put_duration(
-            &mut settle.orphan_age,
-            self.settle.orphan_age.as_deref(),
-            "settle.orphan_age",
-        )?;
+        put_duration(&mut settle.hot_grace, self.settle.hot_grace.as_deref(), "settle.hot_grace")?;
+        put_duration(&mut settle.orphan_age, self.settle.orphan_age.as_deref(), "settle.orphan_age")?;
         config.query_memory_bytes = self.query.memory_bytes;
         config.query_spill_folder = self.query.spill_folder;
         Ok(config)
@@ -303,10 +261,7 @@ fn put<T: PartialOrd + std::fmt::Display>(
 
 fn put_duration(slot: &mut Duration, value: Option<&str>, key: &'static str) -> Result<(), ConfigError> {
     let Some(value) = value else { return Ok(()) };
-    let wrong = || ConfigError::Value {
-        key,
-        what: format!("{value} is no duration such as 30s, 10m or 1h"),
-    };
+    let wrong = || ConfigError::Value { key, what: format!("{value} is no duration such as 30s, 10m or 1h") };
     let duration: jiff::SignedDuration = value.parse().map_err(|_no_duration| wrong())?;
     *slot = Duration::try_from(duration).map_err(|_negative| wrong())?;
     Ok(())
@@ -317,9 +272,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
-        let variables = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::read(text, "ashiato.toml", variables).map_err(|error| {
             let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
             format!("{error}{}", source.unwrap_or_default())
@@ -329,11 +282,7 @@ mod tests {
     #[test]
     fn the_environment_goes_over_the_file() {
         let text = "lake = \"/a\"\n[ingest]\nlanes = 3\nlease = \"90s\"\n";
-        let config = read(
-            text,
-            &[("ASHIATO_INGEST_LANES", "5"), ("ASHIATO_LAKE", "s3://b/p")],
-        )
-        .unwrap();
+        let config = read(text, &[("ASHIATO_INGEST_LANES", "5"), ("ASHIATO_LAKE", "s3://b/p")]).unwrap();
         assert_eq!(config.ingest.lanes, 5);
         assert_eq!(config.ingest.lease, Duration::from_secs(90));
         assert_eq!(config.lake.unwrap().to_string(), "s3://b/p");
@@ -341,39 +290,17 @@ mod tests {
 
     #[test]
     fn refuses_what_it_does_not_know() {
-        assert!(
-            read("lakes = \"/a\"", &[])
-                .unwrap_err()
-                .contains("unknown field `lakes`")
-        );
-        assert!(
-            read("[ingest]\nlane = 1", &[])
-                .unwrap_err()
-                .contains("unknown field `lane`")
-        );
-        assert!(
-            read("", &[("ASHIATO_LANES", "1")])
-                .unwrap_err()
-                .starts_with("ASHIATO_LANES is no setting")
-        );
-        assert!(
-            read("[ingest]\nlanes = 0", &[])
-                .unwrap_err()
-                .contains("not between 1 and 256")
-        );
-        assert!(
-            read("[ingest]\nlease = \"soon\"", &[])
-                .unwrap_err()
-                .contains("no duration")
-        );
+        assert!(read("lakes = \"/a\"", &[]).unwrap_err().contains("unknown field `lakes`"));
+        assert!(read("[ingest]\nlane = 1", &[]).unwrap_err().contains("unknown field `lane`"));
+        assert!(read("", &[("ASHIATO_LANES", "1")]).unwrap_err().starts_with("ASHIATO_LANES is no setting"));
+        assert!(read("[ingest]\nlanes = 0", &[]).unwrap_err().contains("not between 1 and 256"));
+        assert!(read("[ingest]\nlease = \"soon\"", &[]).unwrap_err().contains("no duration"));
     }
 
     #[test]
     fn every_key_can_be_set_from_the_environment() {
         for key in KEYS {
-            let duration = ["lease", "grace", "age", "timeout"]
-                .iter()
-                .any(|end| key.ends_with(end));
+            let duration = ["lease", "grace", "age", "timeout"].iter().any(|end| key.ends_with(end));
             let value = if duration {
                 "2s"
             } else if key.contains('.') {
@@ -381,11 +308,7 @@ mod tests {
             } else {
                 "/tmp/x"
             };
-            let value = if ["lanes", "jobs"].iter().any(|end| key.ends_with(end)) {
-                "2"
-            } else {
-                value
-            };
+            let value = if ["lanes", "jobs"].iter().any(|end| key.ends_with(end)) { "2" } else { value };
             let value = if key.ends_with("folder") { "/tmp/x" } else { value };
             read("", &[(&variable(key), value)]).unwrap();
         }

@@ -69,19 +69,11 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Ending> {
     let (archive_folder, lake_folder) = (args.folder.join("archive"), args.folder.join("lake"));
     let summary = prepare(&args.folder, &archive_folder, err)?;
-    let incident = summary
-        .incident
-        .as_ref()
-        .context("the demo's archive has an incident")?;
+    let incident = summary.incident.as_ref().context("the demo's archive has an incident")?;
     let lake = Lake::open(Place::read(&lake_folder.display().to_string())?)?;
     let catalog = Catalog::open(&lake_folder.join("catalog.sqlite")).await?;
 
-    writeln!(
-        out,
-        "\n$ ashiato ingest {} --lake {}",
-        archive_folder.display(),
-        lake_folder.display()
-    )?;
+    writeln!(out, "\n$ ashiato ingest {} --lake {}", archive_folder.display(), lake_folder.display())?;
     ingest_archive(&archive_folder, (&catalog, &lake), config.ingest, out).await?;
     writeln!(out, "\n$ ashiato settle --lake {}", lake_folder.display())?;
     let started = Instant::now();
@@ -89,24 +81,10 @@ pub(crate) async fn run(
     settle::print(out, settled, started.elapsed())?;
 
     let engine = Engine::new(catalog.clone(), &lake, QueryLimits::default())?;
-    writeln!(
-        out,
-        "\nWho used the access key {}, from where?\n",
-        summary.key_of_interest
-    )?;
-    ask(
-        &engine,
-        (WHO_USED_THE_KEY, &format!("key={}", summary.key_of_interest)),
-        out,
-    )
-    .await?;
+    writeln!(out, "\nWho used the access key {}, from where?\n", summary.key_of_interest)?;
+    ask(&engine, (WHO_USED_THE_KEY, &format!("key={}", summary.key_of_interest)), out).await?;
     writeln!(out, "\nWhat else came from {}?\n", incident.attacker_ip)?;
-    ask(
-        &engine,
-        (WHAT_ELSE_CAME_FROM_THERE, &format!("ip={}", incident.attacker_ip)),
-        out,
-    )
-    .await?;
+    ask(&engine, (WHAT_ELSE_CAME_FROM_THERE, &format!("ip={}", incident.attacker_ip)), out).await?;
     catalog.close().await;
 
     writeln!(
@@ -115,11 +93,7 @@ pub(crate) async fn run(
         archive_folder.display(),
         lake_folder.display()
     )?;
-    writeln!(
-        out,
-        "Ask it yourself:  ashiato query --lake {}",
-        lake_folder.display()
-    )?;
+    writeln!(out, "Ask it yourself:  ashiato query --lake {}", lake_folder.display())?;
     Ok(Ending::Done)
 }
 
@@ -135,10 +109,7 @@ fn prepare(folder: &Path, archive: &Path, err: &mut (dyn Write + Send)) -> anyho
     }
     let is_new = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
     if !is_new {
-        bail!(
-            "{} has something else in it: name a new folder for the demo",
-            folder.display()
-        );
+        bail!("{} has something else in it: name a new folder for the demo", folder.display());
     }
     let summary = write_archive(archive, &spec, |summary| {
         if summary.objects % 500 == 0 {
@@ -158,27 +129,13 @@ async fn ingest_archive(
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let limits = IngestLimits {
-        batch_age_max: Duration::from_millis(250),
-        ..limits
-    };
+    let limits = IngestLimits { batch_age_max: Duration::from_millis(250), ..limits };
     let (progress, archive) = (Arc::new(Progress::default()), Arc::new(Archive::default()));
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 10_000));
-    let lister = Lister {
-        queue: Arc::clone(&queue),
-        archive: Arc::clone(&archive),
-        progress: Arc::clone(&progress),
-    };
+    let lister =
+        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     let (catalog, lake, progress) = (catalog.clone(), lake.clone(), Arc::clone(&progress));
-    let trail = Trail {
-        queue,
-        archive,
-        catalog,
-        lake,
-        limits,
-        progress: Arc::clone(&progress),
-        clock: now,
-    };
+    let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };
     let place = Place::read(&archive_folder.display().to_string())?;
     let (_interrupt, interrupted) = watch::channel(false);
     read_places(trail, &lister, &[place], interrupted).await?;

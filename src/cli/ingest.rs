@@ -33,43 +33,18 @@ pub(crate) struct IngestArgs {
 }
 
 pub(crate) async fn run(args: IngestArgs, session: Session<'_>) -> anyhow::Result<Ending> {
-    let places = args
-        .places
-        .iter()
-        .map(|place| Place::read(place))
-        .collect::<Result<Vec<_>, _>>()?;
-    let Session {
-        config,
-        catalog,
-        lake,
-        out,
-        is_watched,
-        ..
-    } = session;
+    let places = args.places.iter().map(|place| Place::read(place)).collect::<Result<Vec<_>, _>>()?;
+    let Session { config, catalog, lake, out, is_watched, .. } = session;
     let started = Instant::now();
     let (interrupt, interrupted) = watch::channel(false);
     let progress = Arc::new(Progress::default());
     // A batch of a listing need not wait for more: what is there is there.
-    let limits = IngestLimits {
-        batch_age_max: Duration::from_millis(250),
-        ..config.ingest
-    };
+    let limits = IngestLimits { batch_age_max: Duration::from_millis(250), ..config.ingest };
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, QUEUED_MAX));
     let archive = Arc::new(Archive::default());
-    let lister = Lister {
-        queue: Arc::clone(&queue),
-        archive: Arc::clone(&archive),
-        progress: Arc::clone(&progress),
-    };
-    let trail = Trail {
-        queue,
-        archive,
-        catalog,
-        lake,
-        limits,
-        progress: Arc::clone(&progress),
-        clock: now,
-    };
+    let lister =
+        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
+    let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };
     let work = read_places(trail, &lister, &places, interrupted.clone());
     tokio::pin!(work);
     let bar = is_watched.then(progress_bar).transpose()?;
@@ -119,14 +94,8 @@ fn show(bar: &ProgressBar, snapshot: &Snapshot, elapsed: Duration) {
 pub(super) fn summary(out: &mut dyn Write, snapshot: &Snapshot, elapsed: Duration) -> std::io::Result<()> {
     let mut rows = Vec::new();
     for (source, counts) in &snapshot.sources {
-        let numbers = [
-            counts.objects,
-            counts.failed,
-            counts.records,
-            counts.events,
-            counts.set_aside,
-            counts.skipped,
-        ];
+        let numbers =
+            [counts.objects, counts.failed, counts.records, counts.events, counts.set_aside, counts.skipped];
         let bytes = [counts.stored_bytes, counts.plain_bytes].map(table::bytes);
         let cells = numbers.iter().map(ToString::to_string).chain(bytes);
         rows.push(std::iter::once((*source).to_owned()).chain(cells).collect());
@@ -152,19 +121,11 @@ pub(super) fn summary(out: &mut dyn Write, snapshot: &Snapshot, elapsed: Duratio
         writeln!(out, "{} objects were in the lake already", snapshot.already)?;
     }
     for (object, reason) in snapshot.failures.iter().chain(&snapshot.unreachable) {
-        writeln!(
-            out,
-            "cannot read {}: {}",
-            table::printable(object),
-            table::printable(reason)
-        )?;
+        writeln!(out, "cannot read {}: {}", table::printable(object), table::printable(reason))?;
     }
     let set_aside: u64 = snapshot.sources.values().map(|source| source.set_aside).sum();
     if set_aside > 0 {
-        writeln!(
-            out,
-            "{set_aside} records set aside; `ashiato quarantine list` says which and why"
-        )?;
+        writeln!(out, "{set_aside} records set aside; `ashiato quarantine list` says which and why")?;
     }
     let files = format!("{} files, {}", snapshot.files, table::bytes(snapshot.file_bytes));
     writeln!(out, "{files}, {:.1} s", elapsed.as_secs_f64())

@@ -147,9 +147,7 @@ fn told(error: &anyhow::Error) -> String {
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let closed = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref().is_some_and(closed))
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
 }
 
 fn start(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
@@ -162,10 +160,8 @@ fn start(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
     }
     let config = Config::load(cli.config.as_deref()).context("configuration")?;
     start_tracing(config.log.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(run(cli, config, out))
 }
 
@@ -173,14 +169,8 @@ fn start_tracing(directives: Option<&str>) -> anyhow::Result<()> {
     let filter =
         tracing_subscriber::EnvFilter::try_new(directives.unwrap_or("warn")).context("log directives")?;
     let is_terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let started = if is_terminal {
-        lines.compact().try_init()
-    } else {
-        lines.json().try_init()
-    };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if is_terminal { lines.compact().try_init() } else { lines.json().try_init() };
     started.map_err(|error| anyhow::anyhow!("start logging: {error}"))
 }
 
@@ -192,12 +182,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Demo(args) => return demo::run(args, config, out, &mut err).await,
         verb => verb,
     };
-    let place = cli
-        .lake
-        .as_deref()
-        .map(Place::read)
-        .transpose()?
-        .or_else(|| config.lake.clone());
+    let place = cli.lake.as_deref().map(Place::read).transpose()?.or_else(|| config.lake.clone());
     let place =
         place.context("which lake? give --lake FOLDER, or set lake in ashiato.toml or ASHIATO_LAKE")?;
     let catalog_file = catalog_file(cli.catalog.or_else(|| config.catalog.clone()), &place)?;
@@ -209,14 +194,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     }
     let lake = Lake::open(place)?;
     let catalog = Catalog::open_with(&catalog_file, config.catalog_limits).await?;
-    let session = Session {
-        config,
-        catalog: catalog.clone(),
-        lake,
-        out,
-        err: &mut err,
-        is_watched,
-    };
+    let session = Session { config, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };
     let ending = match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,
         Verb::Settle => settle::run(session).await,
@@ -231,17 +209,8 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
 
 /// Runs `query` with what the configuration says of it.
 async fn ask(mut args: query::QueryArgs, session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session {
-        config,
-        catalog,
-        lake,
-        out,
-        err,
-        ..
-    } = session;
-    args.memory_mib = args
-        .memory_mib
-        .or(config.query_memory_bytes.map(|bytes| bytes >> 20));
+    let Session { config, catalog, lake, out, err, .. } = session;
+    args.memory_mib = args.memory_mib.or(config.query_memory_bytes.map(|bytes| bytes >> 20));
     args.spill_dir = args.spill_dir.or(config.query_spill_folder);
     args.history = history_file();
     let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();

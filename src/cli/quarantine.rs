@@ -11,7 +11,8 @@ use crate::ingest::fetch::Archive;
 use crate::ingest::list::{Lister, read_places};
 use crate::ingest::notification::{ObjectRef, write_notification};
 use crate::ingest::progress::Progress;
-use crate::ingest::quarantine::{read_lines, retry};
+use crate::ingest::quarantine::retry;
+use crate::ingest::set_aside::read_lines;
 use crate::ingest::{EmbeddedQueue, Trail};
 
 #[derive(Debug, clap::Subcommand)]
@@ -89,17 +90,13 @@ async fn list(json: bool, session: Session<'_>) -> anyhow::Result<Ending> {
 }
 
 async fn show(number: usize, session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session {
-        catalog, lake, out, ..
-    } = session;
+    let Session { catalog, lake, out, .. } = session;
     let entries = catalog.set_aside().await?;
     let entry = number.checked_sub(1).and_then(|at| entries.get(at));
     let entry =
         entry.with_context(|| format!("no number {number}: the list has {} records", entries.len()))?;
     let lines = read_lines(&lake, &entry.entry_file).await?;
-    let line = usize::try_from(entry.entry_line)
-        .ok()
-        .and_then(|at| lines.get(at));
+    let line = usize::try_from(entry.entry_line).ok().and_then(|at| lines.get(at));
     let line = line.with_context(|| format!("{} has no line {}", entry.entry_file, entry.entry_line))?;
     writeln!(out, "object  {}", table::printable(&line.object))?;
     writeln!(out, "record  {}", line.record)?;
@@ -115,13 +112,7 @@ async fn show(number: usize, session: Session<'_>) -> anyhow::Result<Ending> {
 }
 
 async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session {
-        config,
-        catalog,
-        lake,
-        out,
-        ..
-    } = session;
+    let Session { config, catalog, lake, out, .. } = session;
     let started = std::time::Instant::now();
     let failed = catalog.forget_failed().await?;
     let limits = config.ingest;
@@ -136,20 +127,9 @@ async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
         queue.send(write_notification(&object)).await;
     }
     let (progress, archive) = (Arc::new(Progress::default()), Arc::new(Archive::default()));
-    let lister = Lister {
-        queue: Arc::clone(&queue),
-        archive: Arc::clone(&archive),
-        progress: Arc::clone(&progress),
-    };
-    let trail = Trail {
-        queue,
-        archive,
-        catalog,
-        lake,
-        limits,
-        progress: Arc::clone(&progress),
-        clock: now,
-    };
+    let lister =
+        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
+    let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };
     let retried = retry(&trail).await?;
     writeln!(
         out,
@@ -162,10 +142,6 @@ async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
         summary(out, &progress.snapshot(), started.elapsed())?;
     }
     let is_bad = retried.mended < retried.tried
-        || progress
-            .snapshot()
-            .sources
-            .values()
-            .any(|source| source.failed > 0);
+        || progress.snapshot().sources.values().any(|source| source.failed > 0);
     Ok(if is_bad { Ending::Incomplete } else { Ending::Done })
 }

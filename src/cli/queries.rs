@@ -28,11 +28,7 @@ pub(crate) fn run(verb: &QueriesVerb, out: &mut dyn Write) -> anyhow::Result<End
         QueriesVerb::List => {
             let cells = |question: crate::query::library::Question| {
                 let params: Vec<&str> = question.params.iter().map(|(name, _)| *name).collect();
-                vec![
-                    question.id.to_owned(),
-                    question.title.to_owned(),
-                    params.join(" "),
-                ]
+                vec![question.id.to_owned(), question.title.to_owned(), params.join(" ")]
             };
             table::print(
                 out,
@@ -40,11 +36,9 @@ pub(crate) fn run(verb: &QueriesVerb, out: &mut dyn Write) -> anyhow::Result<End
                 &questions().map(cells).collect::<Vec<_>>(),
             )?;
         }
-        QueriesVerb::Show { id } => write!(
-            out,
-            "{}",
-            question(id).context("ashiato queries list tells them all")?.sql
-        )?,
+        QueriesVerb::Show { id } => {
+            write!(out, "{}", question(id).context("ashiato queries list tells them all")?.sql)?
+        }
     }
     Ok(Ending::Done)
 }

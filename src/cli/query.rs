@@ -74,10 +74,7 @@ pub(crate) async fn run(
     err: Writer<'_>,
     interactive: bool,
 ) -> anyhow::Result<()> {
-    let mut limits = QueryLimits {
-        spill_dir: args.spill_dir.clone(),
-        ..QueryLimits::default()
-    };
+    let mut limits = QueryLimits { spill_dir: args.spill_dir.clone(), ..QueryLimits::default() };
     if let Some(mib) = args.memory_mib {
         limits.memory_bytes = mib << 20;
     }
@@ -212,12 +209,7 @@ fn report(args: &QueryArgs, answer: Answer, err: Writer<'_>) -> anyhow::Result<(
         writeln!(err, "stopped after {max_rows} rows, there are more")?;
     }
     if args.stats {
-        let QueryStats {
-            rows,
-            files_opened,
-            files_visible,
-            bytes_read,
-        } = answer.stats;
+        let QueryStats { rows, files_opened, files_visible, bytes_read } = answer.stats;
         writeln!(
             err,
             "{rows} rows, {files_opened} of {files_visible} files opened, {bytes_read} bytes read"
@@ -233,15 +225,13 @@ fn statement(args: &QueryArgs) -> anyhow::Result<Option<String>> {
     let stdin = Path::new("-");
     match (&args.sql, &args.file) {
         (Some(sql), _) if Path::new(sql) != stdin => Ok(Some(sql.clone())),
-        (_, Some(path)) if path != stdin => std::fs::read_to_string(path)
-            .with_context(|| format!("read {}", path.display()))
-            .map(Some),
+        (_, Some(path)) if path != stdin => {
+            std::fs::read_to_string(path).with_context(|| format!("read {}", path.display())).map(Some)
+        }
         (None, None) => Ok(None),
         _ => {
             let mut sql = String::new();
-            std::io::stdin()
-                .read_to_string(&mut sql)
-                .context("read standard input")?;
+            std::io::stdin().read_to_string(&mut sql).context("read standard input")?;
             Ok(Some(sql))
         }
     }
@@ -332,12 +322,7 @@ mod tests {
         let words = [THREE, "-p", "x=2", "--max-rows", "1", "--stats"];
         let err = "stopped after 1 rows, there are more\n1 rows, 0 of 0 files opened, 0 bytes read\n";
         check(&words, "{\"a\":1}\n", err).await;
-        let named = [
-            "--named",
-            "sign_ins",
-            "window_start=2025-01-01",
-            "window_end=2025-01-02",
-        ];
+        let named = ["--named", "sign_ins", "window_start=2025-01-01", "window_end=2025-01-02"];
         check(&named, "", "").await;
     }
 

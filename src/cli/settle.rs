@@ -4,23 +4,12 @@ use super::{Ending, Session, now, table};
 use crate::lake::settle::{SettleSummary, settle};
 
 pub(crate) async fn run(session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session {
-        config,
-        catalog,
-        lake,
-        out,
-        err,
-        is_watched,
-    } = session;
+    let Session { config, catalog, lake, out, err, is_watched } = session;
     let started = std::time::Instant::now();
     let summary = settle(&catalog, &lake, config.settle, now, |table, day, done| {
         if is_watched {
             // A closed stderr is no reason to stop settling.
-            drop(writeln!(
-                err,
-                "{table} {day}: {} files into {}",
-                done.files_in, done.files_out
-            ));
+            drop(writeln!(err, "{table} {day}: {} files into {}", done.files_in, done.files_out));
         }
     })
     .await?;
@@ -33,15 +22,7 @@ pub(super) fn print(
     summary: SettleSummary,
     elapsed: std::time::Duration,
 ) -> std::io::Result<()> {
-    let SettleSummary {
-        files_in,
-        files_out,
-        rows_in,
-        rows_out,
-        duplicates,
-        bytes_out,
-        swept,
-    } = summary;
+    let SettleSummary { files_in, files_out, rows_in, rows_out, duplicates, bytes_out, swept } = summary;
     writeln!(
         out,
         "{files_in} files merged into {files_out}, {}; {rows_in} rows in, {rows_out} out, {duplicates} duplicates \

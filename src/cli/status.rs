@@ -24,20 +24,13 @@ pub(crate) struct StatusArgs {
 }
 
 pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session {
-        catalog, lake, out, ..
-    } = session;
+    let Session { catalog, lake, out, .. } = session;
     let (sources, days) = (catalog.sources().await?, catalog.days().await?);
-    let (reasons, failed) = (
-        catalog.set_aside_reasons().await?,
-        catalog.failed_objects().await?,
-    );
+    let (reasons, failed) = (catalog.set_aside_reasons().await?, catalog.failed_objects().await?);
     let duplicates = catalog.duplicates().await?;
     let now_ms = now().as_millisecond();
     if args.json {
-        let failed = failed
-            .iter()
-            .map(|(id, reason)| json!({"object": id.to_string(), "reason": reason}));
+        let failed = failed.iter().map(|(id, reason)| json!({"object": id.to_string(), "reason": reason}));
         let failed: Vec<_> = failed.collect();
         let status = json!({
             "lake": lake.place.to_string(),
@@ -52,10 +45,7 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
     }
     writeln!(out, "lake {}", lake.place)?;
     if sources.is_empty() {
-        writeln!(
-            out,
-            "nothing was read yet: `ashiato ingest PLACE` reads an archive"
-        )?;
+        writeln!(out, "nothing was read yet: `ashiato ingest PLACE` reads an archive")?;
     } else {
         print_sources(out, &sources, now_ms)?;
     }
@@ -63,23 +53,14 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
     if args.days {
         let rows: Vec<_> = days.iter().map(day_cells).collect();
         writeln!(out)?;
-        table::print(
-            out,
-            &["table", "account", "region", "day", "hot rows", "settled rows"],
-            &rows,
-        )?;
+        table::print(out, &["table", "account", "region", "day", "hot rows", "settled rows"], &rows)?;
     }
     if duplicates > 0 {
         writeln!(out, "\n{duplicates} duplicates removed by settling")?;
     }
     print_reasons(out, &reasons)?;
     for (id, reason) in failed {
-        writeln!(
-            out,
-            "cannot read {}: {}",
-            table::printable(&id.to_string()),
-            table::printable(&reason)
-        )?;
+        writeln!(out, "cannot read {}: {}", table::printable(&id.to_string()), table::printable(&reason))?;
     }
     Ok(Ending::Done)
 }
@@ -89,18 +70,10 @@ fn print_reasons(out: &mut dyn std::io::Write, reasons: &[SetAsideSummary]) -> s
         return Ok(());
     }
     let cells = |reason: &SetAsideSummary| {
-        vec![
-            reason.count.to_string(),
-            reason.source.clone(),
-            reason.reason.clone(),
-        ]
+        vec![reason.count.to_string(), reason.source.clone(), reason.reason.clone()]
     };
     writeln!(out)?;
-    table::print(
-        out,
-        &["set aside", "source", "reason"],
-        &reasons.iter().map(cells).collect::<Vec<_>>(),
-    )
+    table::print(out, &["set aside", "source", "reason"], &reasons.iter().map(cells).collect::<Vec<_>>())
 }
 
 fn print_sources(
@@ -111,20 +84,9 @@ fn print_sources(
     let rows: Vec<Vec<String>> = sources
         .iter()
         .map(|source| {
-            let counts = [
-                source.objects,
-                source.records,
-                source.events,
-                source.set_aside,
-                source.failed,
-            ];
-            let lag = source
-                .time_max
-                .map_or_else(|| "-".to_owned(), |time| lag(now_ms - time));
-            let ends = [
-                table::bytes(source.stored_bytes),
-                table::bytes(source.plain_bytes),
-            ];
+            let counts = [source.objects, source.records, source.events, source.set_aside, source.failed];
+            let lag = source.time_max.map_or_else(|| "-".to_owned(), |time| lag(now_ms - time));
+            let ends = [table::bytes(source.stored_bytes), table::bytes(source.plain_bytes)];
             let newest = source.time_max.map_or_else(|| "-".to_owned(), table::moment);
             std::iter::once(source.source.clone())
                 .chain(counts.iter().map(ToString::to_string))
@@ -154,17 +116,9 @@ fn print_tables(out: &mut dyn std::io::Write, days: &[DaySummary]) -> std::io::R
     for group in days.chunk_by(|a, b| a.table == b.table) {
         let Some(first) = group.first() else { continue };
         let distinct = |of: fn(&DaySummary) -> String| {
-            group
-                .iter()
-                .map(of)
-                .collect::<std::collections::BTreeSet<_>>()
-                .len()
-                .to_string()
+            group.iter().map(of).collect::<std::collections::BTreeSet<_>>().len().to_string()
         };
-        let span = (
-            group.iter().map(|day| day.day).min(),
-            group.iter().map(|day| day.day).max(),
-        );
+        let span = (group.iter().map(|day| day.day).min(), group.iter().map(|day| day.day).max());
         rows.push(vec![
             first.table.clone(),
             group.iter().map(|day| day.hot_rows).sum::<u64>().to_string(),
@@ -179,19 +133,7 @@ fn print_tables(out: &mut dyn std::io::Write, days: &[DaySummary]) -> std::io::R
         return Ok(());
     }
     writeln!(out)?;
-    table::print(
-        out,
-        &[
-            "table",
-            "hot rows",
-            "settled rows",
-            "accounts",
-            "regions",
-            "days",
-            "span",
-        ],
-        &rows,
-    )
+    table::print(out, &["table", "hot rows", "settled rows", "accounts", "regions", "days", "span"], &rows)
 }
 
 fn lag(millis: i64) -> String {
@@ -207,10 +149,7 @@ fn day_cells(day: &DaySummary) -> Vec<String> {
     let number =
         EventDay::read(&format!("{:08}", day.day)).map_or_else(|| day.day.to_string(), |day| day.to_string());
     let rows = [day.hot_rows.to_string(), day.settled_rows.to_string()];
-    [day.table.clone(), day.account.clone(), day.region.clone(), number]
-        .into_iter()
-        .chain(rows)
-        .collect()
+    [day.table.clone(), day.account.clone(), day.region.clone(), number].into_iter().chain(rows).collect()
 }
 
 fn source_json(source: &SourceSummary, now_ms: i64) -> serde_json::Value {

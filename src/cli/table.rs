@@ -11,23 +11,11 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// Prints rows below their headings, numbers to the right.
 pub(crate) fn print(out: &mut dyn Write, headings: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
-    let rows: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            row.iter()
-                .map(|cell| printable(cell).replace('\n', " "))
-                .collect()
-        })
-        .collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| printable(cell).replace('\n', " ")).collect()).collect();
     let width = |column: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count());
-        cells
-            .chain(headings.get(column).map(|heading| heading.chars().count()))
-            .max()
-            .unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(headings.get(column).map(|heading| heading.chars().count())).max().unwrap_or(0)
     };
     let is_number = |column: usize| {
         rows.iter()
@@ -39,11 +27,7 @@ pub(crate) fn print(out: &mut dyn Write, headings: &[&str], rows: &[Vec<String>]
         for (column, cell) in cells.iter().enumerate() {
             let pad = " ".repeat(width(column).saturating_sub(cell.chars().count()));
             line.push_str(if column > 0 { "  " } else { "" });
-            line.push_str(&if is_number(column) {
-                pad + cell
-            } else {
-                format!("{cell}{pad}")
-            });
+            line.push_str(&if is_number(column) { pad + cell } else { format!("{cell}{pad}") });
         }
         line.trim_end().to_owned()
     };
@@ -66,10 +50,8 @@ pub(crate) fn bytes(count: u64) -> String {
 
 /// Says a moment in epoch milliseconds, to the second.
 pub(crate) fn moment(time_ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(time_ms).map_or_else(
-        |_| time_ms.to_string(),
-        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    )
+    jiff::Timestamp::from_millisecond(time_ms)
+        .map_or_else(|_| time_ms.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 #[cfg(test)]
@@ -78,23 +60,14 @@ mod tests {
 
     #[test]
     fn hostile_names_do_not_reach_the_terminal() {
-        assert_eq!(
-            printable("a\u{1b}[31mb\u{202e}c\td"),
-            "a\\u{1b}[31mb\\u{202e}c\\u{9}d"
-        );
+        assert_eq!(printable("a\u{1b}[31mb\u{202e}c\td"), "a\\u{1b}[31mb\\u{202e}c\\u{9}d");
     }
 
     #[test]
     fn numbers_stand_to_the_right() {
         let mut out = Vec::new();
-        let rows = [
-            vec!["a".to_owned(), "1".to_owned()],
-            vec!["bcd".to_owned(), "200".to_owned()],
-        ];
+        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["bcd".to_owned(), "200".to_owned()]];
         print(&mut out, &["name", "count"], &rows).unwrap();
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "name  count\na         1\nbcd     200\n"
-        );
+        assert_eq!(String::from_utf8(out).unwrap(), "name  count\na         1\nbcd     200\n");
     }
 }

@@ -73,13 +73,7 @@ impl Cell {
         }
         add(3, Turn::ServiceEvent);
         add(3, Turn::Stranger);
-        Self {
-            place,
-            inventory,
-            actors,
-            turns,
-            owed: Vec::new(),
-        }
+        Self { place, inventory, actors, turns, owed: Vec::new() }
     }
 }
 
@@ -111,11 +105,7 @@ impl World {
         let people = (0..organization.accounts())
             .map(|account| people(account, organization.account(account), rng))
             .collect();
-        Ok(Self {
-            scribe: Scribe::new(desk, catalog),
-            cells,
-            people,
-        })
+        Ok(Self { scribe: Scribe::new(desk, catalog), cells, people })
     }
 
     /// Returns the organization.
@@ -143,11 +133,7 @@ impl World {
     /// Returns the places that are owed records.
     pub(super) fn creditors(&mut self) -> Vec<Place> {
         self.settle();
-        self.cells
-            .iter()
-            .filter(|cell| !cell.owed.is_empty())
-            .map(|cell| cell.place)
-            .collect()
+        self.cells.iter().filter(|cell| !cell.owed.is_empty()).map(|cell| cell.place).collect()
     }
 
     /// Hands records to the places that they belong to.
@@ -218,11 +204,7 @@ impl World {
         let at = cell.turns.partition_point(|(upto, _)| *upto <= throw);
         let turn = cell.turns.get(at).map_or(Turn::Person, |(_, turn)| *turn);
         let inventory = &cell.inventory;
-        let setting = Setting {
-            place,
-            inventory,
-            second,
-        };
+        let setting = Setting { place, inventory, second };
         match turn {
             Turn::Workload(at) => self.workload((place, second), at, Way::Direct, out),
             Turn::Forward(caller, host) => {
@@ -261,11 +243,7 @@ impl World {
         let Some(session) = &actor.session else {
             return issued;
         };
-        let setting = Setting {
-            place,
-            inventory: &cell.inventory,
-            second,
-        };
+        let setting = Setting { place, inventory: &cell.inventory, second };
         let made = match way {
             Way::Direct => self.scribe.call(session, actor.caller, setting, out),
             Way::Forwarded(caller, host) => self.scribe.forward(session, (caller, host), setting, out),
@@ -296,21 +274,13 @@ impl World {
         let (Some(session), Some(cell)) = (&actor.session, self.cells.get(index)) else {
             return issued;
         };
-        let setting = Setting {
-            place,
-            inventory: &cell.inventory,
-            second,
-        };
+        let setting = Setting { place, inventory: &cell.inventory, second };
         issued + u64::from(self.scribe.call(session, actor.caller, setting, out))
     }
 
     /// Pays a place at once for a session just opened there, so that its record stands before its first use.
     fn pay_if_owed(&mut self, place: Place, out: &mut Vec<u8>) -> u64 {
-        if self.scribe.desk.owed.is_empty() {
-            0
-        } else {
-            self.pay(place, out)
-        }
+        if self.scribe.desk.owed.is_empty() { 0 } else { self.pay(place, out) }
     }
 }
 

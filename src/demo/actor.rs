@@ -153,18 +153,8 @@ struct Crew {
     share: u32,
 }
 
-const BUSY: Crew = Crew {
-    instances: 18,
-    functions: 24,
-    tasks: 12,
-    share: 9,
-};
-const QUIET: Crew = Crew {
-    instances: 3,
-    functions: 5,
-    tasks: 2,
-    share: 48,
-};
+const BUSY: Crew = Crew { instances: 18, functions: 24, tasks: 12, share: 9 };
+const QUIET: Crew = Crew { instances: 3, functions: 5, tasks: 2, share: 48 };
 
 /// The workloads of a place, each with its share of the records.
 pub(super) fn workloads(
@@ -175,19 +165,11 @@ pub(super) fn workloads(
 ) -> Vec<(u32, Actor)> {
     let account = place.account;
     let names = |kind: &str| {
-        patterns
-            .kinds
-            .iter()
-            .position(|known| known == kind)
-            .map_or(&[][..], |at| inventory.all(at))
+        patterns.kinds.iter().position(|known| known == kind).map_or(&[][..], |at| inventory.all(at))
     };
     let roles = names("role");
     let role = |rng: &mut Rng| rng.choice(roles).cloned().unwrap_or_default();
-    let crew = if organization.weight(place) > 20_000 {
-        BUSY
-    } else {
-        QUIET
-    };
+    let crew = if organization.weight(place) > 20_000 { BUSY } else { QUIET };
     let mut cast = Vec::new();
     for instance in names("instance").iter().take(crew.instances) {
         let mut actor = Actor::new(Origin::Instance, Caller::Instance, account, rng);
@@ -287,10 +269,7 @@ fn visitors(organization: &Organization, place: Place, rng: &mut Rng) -> Vec<(u3
         let serial = FIRST_TOOL_SERIAL + u64::try_from(place.region).unwrap_or_default();
         let key = identifier::long_term_key(organization.account(account), serial);
         let mut agent = key_user(Origin::KeyUser { key }, Caller::Tool, account, rng);
-        agent.name = format!(
-            "svc-{}",
-            pick(&["backup", "jenkins", "metrics", "sync"], rng.u64(..))
-        );
+        agent.name = format!("svc-{}", pick(&["backup", "jenkins", "metrics", "sync"], rng.u64(..)));
         (agent.ip, agent.agent) = (format!("203.0.113.{}", rng.u8(220..250)), TERRAFORM_AGENT);
         cast.push((24, agent));
     }
@@ -311,35 +290,20 @@ pub(super) fn people(account: usize, account_id: &str, rng: &mut Rng) -> Vec<Act
         let origin = match seat {
             0 | 1 => Origin::Workforce,
             2 => Origin::ConsoleUser,
-            _ => Origin::TokenUser {
-                key: identifier::long_term_key(account_id, PERSON_SERIAL),
-            },
+            _ => Origin::TokenUser { key: identifier::long_term_key(account_id, PERSON_SERIAL) },
         };
         let mut actor = key_user(origin, Caller::Person, account, rng);
         (actor.name, actor.label) = (name.to_owned(), format!("{name}@example.com"));
-        actor.agent = if seat % 2 == 0 {
-            pick(&BROWSERS, rng.u64(..))
-        } else {
-            CLI_AGENT
-        };
+        actor.agent = if seat % 2 == 0 { pick(&BROWSERS, rng.u64(..)) } else { CLI_AGENT };
         if seat < 2 {
             actor.path = "aws-reserved/sso.amazonaws.com/eu-west-1/";
-            let set = if account == PRODUCTION {
-                "ReadOnlyAccess"
-            } else {
-                "PowerUserAccess"
-            };
+            let set = if account == PRODUCTION { "ReadOnlyAccess" } else { "PowerUserAccess" };
             actor.id = identifier::principal(rng, "AROA");
             let tail = identifier::owned(|out| identifier::hex(out, rng, 16));
             actor.name = format!("AWSReservedSSO_{set}_{tail}");
         }
         actor.ip = match rng.u8(0..5) {
-            0 => format!(
-                "2001:db8:{:x}:{:x}::{:x}",
-                rng.u16(1..),
-                rng.u16(1..),
-                rng.u16(1..)
-            ),
+            0 => format!("2001:db8:{:x}:{:x}::{:x}", rng.u16(1..), rng.u16(1..), rng.u16(1..)),
             1 => format!("198.51.100.{}", rng.u8(130..190)),
             _ => OFFICE_IP.to_owned(),
         };
@@ -357,10 +321,8 @@ pub(super) fn people(account: usize, account_id: &str, rng: &mut Rng) -> Vec<Act
 /// The scanner's own task in the security account.
 pub(super) fn scanner(account: usize, rng: &mut Rng) -> Actor {
     let mut actor = Actor::new(Origin::Task, Caller::Task, account, rng);
-    (actor.name, actor.label) = (
-        "posture-scanner".to_owned(),
-        identifier::owned(|out| identifier::hex(out, rng, 32)),
-    );
+    (actor.name, actor.label) =
+        ("posture-scanner".to_owned(), identifier::owned(|out| identifier::hex(out, rng, 32)));
     (actor.ip, actor.agent, actor.lifetime) = ("203.0.113.14".to_owned(), SCANNER_AGENT, 21_600);
     actor
 }
@@ -379,8 +341,5 @@ fn nat_ip(organization: &Organization, place: Place) -> String {
 
 fn endpoint(account: &str, rng: &mut Rng) -> Endpoint {
     let id = identifier::owned(|out| identifier::hex(out, rng, 16));
-    Endpoint {
-        id: format!("vpce-0{id}"),
-        account: account.to_owned(),
-    }
+    Endpoint { id: format!("vpce-0{id}"), account: account.to_owned() }
 }

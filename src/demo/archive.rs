@@ -27,10 +27,7 @@ pub(super) struct Vault {
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Vault")
-            .field("root", &self.root)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Vault").field("root", &self.root).finish_non_exhaustive()
     }
 }
 
@@ -42,10 +39,7 @@ impl Vault {
             compressor: Compressor::new(CompressionLvl::default()),
             packed: Vec::new(),
             rng,
-            summary: ArchiveSummary {
-                organization: organization.id.clone(),
-                ..ArchiveSummary::default()
-            },
+            summary: ArchiveSummary { organization: organization.id.clone(), ..ArchiveSummary::default() },
         }
     }
 
@@ -68,8 +62,7 @@ impl Vault {
     ) -> Result<(), DemoError> {
         plain.extend_from_slice(TAIL);
         let key = self.key(organization, place, second);
-        self.packed
-            .resize(self.compressor.gzip_compress_bound(plain.len()), 0);
+        self.packed.resize(self.compressor.gzip_compress_bound(plain.len()), 0);
         let stored = match self.compressor.gzip_compress(plain, &mut self.packed) {
             Ok(stored) => stored,
             Err(source) => return Err(DemoError::Compress { key, source }),
@@ -97,10 +90,7 @@ impl Vault {
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), DemoError> {
-    let fault = |source| DemoError::Write {
-        path: path.to_owned(),
-        source,
-    };
+    let fault = |source| DemoError::Write { path: path.to_owned(), source };
     match std::fs::write(path, bytes) {
         // The folder is made when it is first missed: asking before every file would cost more.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -114,19 +114,12 @@ impl Catalog {
     /// Names the first line that does not follow the format.
     pub(super) fn read(resources: &[String]) -> Result<Self, DemoError> {
         let menus = vec![Menu::default(); Caller::LETTERS.len()];
-        let mut catalog = Self {
-            calls: Vec::new(),
-            global: menus.clone(),
-            regional: menus,
-        };
+        let mut catalog = Self { calls: Vec::new(), global: menus.clone(), regional: menus };
         for (at, line) in include_str!("calls.txt").lines().enumerate() {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let fault = || DemoError::Table {
-                file: "calls.txt",
-                line: at + 1,
-            };
+            let fault = || DemoError::Table { file: "calls.txt", line: at + 1 };
             let (callers, weight, call) = parse_call(line, resources).ok_or_else(fault)?;
             catalog.add(callers, weight, call);
         }
@@ -135,9 +128,8 @@ impl Catalog {
 
     fn add(&mut self, callers: &str, weight: u32, call: Call) {
         let at = self.calls.len();
-        for (letter, (global, regional)) in Caller::LETTERS
-            .chars()
-            .zip(self.global.iter_mut().zip(&mut self.regional))
+        for (letter, (global, regional)) in
+            Caller::LETTERS.chars().zip(self.global.iter_mut().zip(&mut self.regional))
         {
             if !callers.contains(letter) {
                 continue;
@@ -154,11 +146,7 @@ impl Catalog {
 
     /// Chooses a call of a caller in a Region; none only if the caller has nothing to do there.
     pub(super) fn choose(&self, caller: Caller, region: &str, rng: &mut Rng) -> Option<&Call> {
-        let menus = if region == "us-east-1" {
-            &self.global
-        } else {
-            &self.regional
-        };
+        let menus = if region == "us-east-1" { &self.global } else { &self.regional };
         let menu = menus.get(caller as usize).filter(|menu| menu.total > 0)?;
         let throw = rng.u32(0..menu.total);
         let entry = menu.entries.partition_point(|(upto, _)| *upto <= throw);
@@ -168,10 +156,7 @@ impl Catalog {
 
 /// Says whether a service records its calls in us-east-1 only.
 fn is_global(source: &str) -> bool {
-    matches!(
-        source,
-        "iam" | "organizations" | "cloudfront" | "route53" | "ce" | "billing" | "health"
-    )
+    matches!(source, "iam" | "organizations" | "cloudfront" | "route53" | "ce" | "billing" | "health")
 }
 
 /// Reads one line: the caller letters, the weight and the call.
@@ -195,21 +180,10 @@ fn parse_call(line: &'static str, resources: &[String]) -> Option<(&'static str,
     let listed = template(&resource_json(parts.next().unwrap_or_default())?);
     let failure = match parts.next().unwrap_or_default() {
         "" => None,
-        known => known
-            .split_once(':')
-            .map(|(code, message)| (code, template(message))),
+        known => known.split_once(':').map(|(code, message)| (code, template(message))),
     };
-    let call = Call {
-        source,
-        name,
-        version,
-        access,
-        category,
-        request,
-        response,
-        resources: listed,
-        failure,
-    };
+    let call =
+        Call { source, name, version, access, category, request, response, resources: listed, failure };
     Some((callers, weight, call))
 }
 
@@ -225,11 +199,7 @@ fn resource_json(short: &str) -> Option<String> {
             json.push(',');
         }
         // Objects carry no account: the record does not say who owns them, the bucket does.
-        let owner = if kind == "AWS::S3::Object" {
-            ""
-        } else {
-            "\"accountId\":\"<account>\","
-        };
+        let owner = if kind == "AWS::S3::Object" { "" } else { "\"accountId\":\"<account>\"," };
         let field = if arn.ends_with('/') { "ARNPrefix" } else { "ARN" };
         json.push_str(&format!("{{{owner}\"type\":\"{kind}\",\"{field}\":\"{arn}\"}}"));
     }

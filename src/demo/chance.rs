@@ -6,11 +6,7 @@
 /// Returns one entry of a list, chosen by a number; an empty list gives an empty text.
 pub(super) fn pick<'a>(list: &[&'a str], choice: u64) -> &'a str {
     let length = u64::try_from(list.len()).unwrap_or(1).max(1);
-    usize::try_from(choice % length)
-        .ok()
-        .and_then(|at| list.get(at))
-        .copied()
-        .unwrap_or_default()
+    usize::try_from(choice % length).ok().and_then(|at| list.get(at)).copied().unwrap_or_default()
 }
 
 /// Spreads the chance of a record over its fields, so that two fields do not move together.

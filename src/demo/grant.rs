@@ -23,15 +23,7 @@ pub(super) struct Grant {
 impl Grant {
     /// Grants a session that begins when its identity says and lives for `lifetime` seconds.
     pub(super) fn new(role: &RoleIdentity, key: &str, lifetime: i64, rng: &mut Rng) -> Self {
-        let RoleIdentity {
-            account,
-            role: name,
-            role_id,
-            session,
-            source_identity,
-            created,
-            ..
-        } = role;
+        let RoleIdentity { account, role: name, role_id, session, source_identity, created, .. } = role;
         let arn = role.role_arn();
         let source = if source_identity.is_empty() {
             String::new()
@@ -73,14 +65,7 @@ impl Grant {
 
 /// Returns what all records of the token service share.
 pub(super) fn sts<'a>(name: &'a str, region: &'a str, recipient: &'a str, second: i64) -> Record<'a> {
-    Record {
-        source: "sts",
-        name,
-        region,
-        recipient,
-        second,
-        ..Record::default()
-    }
+    Record { source: "sts", name, region, recipient, second, ..Record::default() }
 }
 
 /// Returns the field `credentials`, with a token that nothing would accept.

@@ -133,11 +133,7 @@ mod tests {
     /// Reads the account back out of a key, by the published rule.
     fn account_of(key: &str) -> u64 {
         let bits = key.bytes().skip(4).take(10).fold(0_u64, |bits, letter| {
-            let value = if letter.is_ascii_uppercase() {
-                letter - b'A'
-            } else {
-                letter - b'2' + 26
-            };
+            let value = if letter.is_ascii_uppercase() { letter - b'A' } else { letter - b'2' + 26 };
             (bits << 5) | u64::from(value)
         });
         ((bits >> 2) & 0x7fff_ffff_ff80) >> 7
@@ -146,10 +142,7 @@ mod tests {
     #[test]
     fn keys_name_their_account() {
         let mut rng = Rng::with_seed(7);
-        for key in [
-            temporary_key(&mut rng, "999933335555"),
-            long_term_key("999933335555", 3),
-        ] {
+        for key in [temporary_key(&mut rng, "999933335555"), long_term_key("999933335555", 3)] {
             assert_eq!(key.len(), 20, "{key}");
             assert_eq!(account_of(&key), 999_933_335_555, "{key}");
         }

@@ -90,19 +90,10 @@ pub(super) fn play(spec: &ArchiveSpec, world: &mut World, summary: &mut ArchiveS
         return Vec::new();
     }
     // In a long archive the second night, so that a day of ordinary use lies before it.
-    let offset = if spec.hours >= 36 {
-        26 * 3_600
-    } else {
-        i64::from(spec.hours) * 1_800
-    } + 41 * 60
-        + 17;
+    let offset = if spec.hours >= 36 { 26 * 3_600 } else { i64::from(spec.hours) * 1_800 } + 41 * 60 + 17;
     let begin = spec.start.as_second() + offset;
     let desk = world.desk();
-    let mut play = Play {
-        desk,
-        begin,
-        script: Vec::new(),
-    };
+    let mut play = Play { desk, begin, script: Vec::new() };
     let facts = play.all(user_id, &key);
     summary.incident = Some(facts);
     play.script.sort_by_key(|(second, _)| *second);
@@ -117,17 +108,12 @@ impl Play<'_> {
             self.step(&stolen, first, step);
         }
         let operator = self.cross(&stolen, (first, second));
-        let bucket = format!(
-            "asahi-customer-exports-{}",
-            self.account(second).get(8..).unwrap_or_default()
-        );
+        let bucket = format!("asahi-customer-exports-{}", self.account(second).get(8..).unwrap_or_default());
         self.open_bucket(&operator, second, &bucket);
         let downloaded_bytes = self.download(&operator, second, &bucket);
         let persistence_key = self.come_back(&operator, second);
         let at = |second: Option<i64>| {
-            second
-                .and_then(|second| Timestamp::from_second(second).ok())
-                .unwrap_or_default()
+            second.and_then(|second| Timestamp::from_second(second).ok()).unwrap_or_default()
         };
         let role_arn = match &operator.identity {
             Identity::Role(role) => role.role_arn(),
@@ -172,47 +158,29 @@ impl Play<'_> {
     fn say(&mut self, place: Place, record: &Record<'_>) {
         let region = self.desk.organization.region(place);
         let recipient = self.account(place);
-        let record = Record {
-            region,
-            recipient: &recipient,
-            agent: ATTACKER_AGENT,
-            ip: ATTACKER_IP,
-            ..*record
-        };
+        let record =
+            Record { region, recipient: &recipient, agent: ATTACKER_AGENT, ip: ATTACKER_IP, ..*record };
         self.desk.owe(place, &record);
         self.keep(record.second);
     }
 
     fn user_session(&self, account: usize, (user, user_id): (&str, String), key: &str) -> Session {
         let account = self.desk.organization.account(account).to_owned();
-        let user = UserIdentity {
-            account,
-            user: user.to_owned(),
-            user_id,
-            session: None,
-        };
+        let user = UserIdentity { account, user: user.to_owned(), user_id, session: None };
         outside(Identity::User(user), key.to_owned(), (i64::MIN, i64::MAX))
     }
 
     fn step(&mut self, session: &Session, place: Place, (after, source, name, request): Step<'_>) {
         // Global services record in us-east-1, whichever Region the tool is set to.
         let global = matches!(source, "iam" | "organizations");
-        let place = if global {
-            Place { region: 0, ..place }
-        } else {
-            place
-        };
+        let place = if global { Place { region: 0, ..place } } else { place };
         let short = name.trim_end_matches("20150331");
         let message = format!(
             "User: {} is not authorized to perform: {source}:{short} on resource: * because no identity-based \
              policy allows the {source}:{short} action",
             session.arn
         );
-        let code = if source == "ec2" {
-            "Client.UnauthorizedOperation"
-        } else {
-            "AccessDenied"
-        };
+        let code = if source == "ec2" { "Client.UnauthorizedOperation" } else { "AccessDenied" };
         let mut details = Vec::new();
         if source == "s3" {
             s3_details(&mut details, &mut self.desk.rng, (0, 1_204));
@@ -234,10 +202,8 @@ impl Play<'_> {
     fn cross(&mut self, stolen: &Session, (from, to): (Place, Place)) -> Session {
         let far = self.account(to);
         let guess = format!("arn:aws:iam::{far}:role/OrganizationAccountAccessRole");
-        let message = format!(
-            "User: {} is not authorized to perform: sts:AssumeRole on resource: {guess}",
-            stolen.arn
-        );
+        let message =
+            format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {guess}", stolen.arn);
         let refused = Record {
             identity: &stolen.text,
             second: self.begin + 361,
@@ -266,11 +232,7 @@ impl Play<'_> {
     /// Looks at the bucket, takes down its guard and opens its policy to everyone.
     fn open_bucket(&mut self, operator: &Session, place: Place, bucket: &str) {
         self.step(operator, place, (441, "sts", "GetCallerIdentity", ""));
-        self.step(
-            operator,
-            place,
-            (468, "s3", "ListBuckets", r#"{"Host":"s3.amazonaws.com"}"#),
-        );
+        self.step(operator, place, (468, "s3", "ListBuckets", r#"{"Host":"s3.amazonaws.com"}"#));
         let policy = format!(
             ",\"bucketPolicy\":{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Principal\":\"*\",\
              \"Action\":[\"s3:GetObject\",\"s3:ListBucket\"],\"Resource\":[\"arn:aws:s3:::{bucket}\",\
@@ -280,20 +242,8 @@ impl Play<'_> {
             (505, "GetBucketLocation", "location", "", Access::Read),
             (533, "GetBucketAcl", "acl", "", Access::Read),
             (541, "GetBucketPolicy", "policy", "", Access::Read),
-            (
-                552,
-                "GetBucketPublicAccessBlock",
-                "publicAccessBlock",
-                "",
-                Access::Read,
-            ),
-            (
-                731,
-                "DeleteBucketPublicAccessBlock",
-                "publicAccessBlock",
-                "",
-                Access::Write,
-            ),
+            (552, "GetBucketPublicAccessBlock", "publicAccessBlock", "", Access::Read),
+            (731, "DeleteBucketPublicAccessBlock", "publicAccessBlock", "", Access::Write),
             (757, "PutBucketPolicy", "policy", policy.as_str(), Access::Write),
             (769, "GetBucketPolicyStatus", "policyStatus", "", Access::Read),
         ];
@@ -302,13 +252,7 @@ impl Play<'_> {
                 r#"{{"bucketName":"{bucket}","Host":"{bucket}.s3.amazonaws.com"{body},"{part}":""}}"#
             );
             let request = request.as_bytes();
-            let base = Record {
-                second: self.begin + after,
-                name,
-                access,
-                request,
-                ..Record::default()
-            };
+            let base = Record { second: self.begin + after, name, access, request, ..Record::default() };
             self.s3(operator, place, (bucket, ""), (base, (0, 540)));
         }
     }
@@ -322,13 +266,7 @@ impl Play<'_> {
             let request = request.as_bytes();
             let second = self.begin + 804 + page * 2;
             let category = Category::Data;
-            let base = Record {
-                second,
-                name: "ListObjects",
-                category,
-                request,
-                ..Record::default()
-            };
+            let base = Record { second, name: "ListObjects", category, request, ..Record::default() };
             self.s3(operator, place, (bucket, ""), (base, (0, 182_000)));
         }
         let mut total = 0;
@@ -341,13 +279,7 @@ impl Play<'_> {
             total += bytes;
             let second = self.begin + 840 + i64::try_from(at * 47 / 10).unwrap_or_default();
             let category = Category::Data;
-            let base = Record {
-                second,
-                name: "GetObject",
-                category,
-                request,
-                ..Record::default()
-            };
+            let base = Record { second, name: "GetObject", category, request, ..Record::default() };
             self.s3(operator, place, (bucket, &object), (base, (0, bytes)));
         }
         total

@@ -28,10 +28,7 @@ impl Inventory {
         let chance = mix(token, 100 + u64::from(kind));
         // The smaller of two throws: the first names of a kind are the busy ones.
         let at = (chance % length).min((chance >> 32) % length);
-        usize::try_from(at)
-            .ok()
-            .and_then(|at| names.get(at))
-            .map_or("", String::as_str)
+        usize::try_from(at).ok().and_then(|at| names.get(at)).map_or("", String::as_str)
     }
 
     /// Returns every resource of a kind.

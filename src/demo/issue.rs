@@ -47,14 +47,7 @@ impl Desk {
     pub(super) fn new(organization: Organization, mut rng: Rng, start: i64) -> Self {
         let scanner = Some(Box::new(scanner(SECURITY, &mut rng)));
         let pipeline = Some(Box::new(pipeline(BUILD, &mut rng)));
-        Self {
-            organization,
-            rng,
-            owed: Vec::new(),
-            start,
-            scanner,
-            pipeline,
-        }
+        Self { organization, rng, owed: Vec::new(), start, scanner, pipeline }
     }
 
     /// Sees to it that an actor can sign a call, and returns the second at which it can.
@@ -190,11 +183,7 @@ impl Desk {
         };
         self.owe(from, &near);
         if from != to {
-            let record = Record {
-                identity: &far,
-                recipient: &host,
-                ..near
-            };
+            let record = Record { identity: &far, recipient: &host, ..near };
             self.owe(to, &record);
         }
     }
@@ -229,10 +218,7 @@ impl Desk {
 
     /// A user trades its own key and a second factor for a session.
     fn open_by_user_token(&mut self, actor: &mut Actor, (second, own): (i64, &str)) -> i64 {
-        let place = Place {
-            account: actor.account,
-            region: 0,
-        };
+        let place = Place { account: actor.account, region: 0 };
         let account = self.organization.account(actor.account).to_owned();
         let key = self.new_key(&account);
         let caller = user_identity(actor, account.clone(), None).json(own, "");
@@ -258,12 +244,7 @@ impl Desk {
 /// Returns the identity of an actor that is an IAM user.
 pub(super) fn user_identity(actor: &Actor, account: String, session: Option<(i64, bool)>) -> Identity {
     let (user, user_id) = (actor.name.clone(), actor.id.clone());
-    Identity::User(UserIdentity {
-        account,
-        user,
-        user_id,
-        session,
-    })
+    Identity::User(UserIdentity { account, user, user_id, session })
 }
 
 /// Hands an actor its session.

@@ -69,9 +69,7 @@ pub fn write_archive(
     let plan = plan::deliveries(spec, &organization, &mut chance);
     let start = spec.start.as_second();
     let mut world = World::new(Desk::new(organization, chance.fork(), start))?;
-    let mut script = incident::play(spec, &mut world, &mut vault.summary)
-        .into_iter()
-        .peekable();
+    let mut script = incident::play(spec, &mut world, &mut vault.summary).into_iter().peekable();
     let mut plain = Vec::new();
     let mut deliveries = plan.into_iter().peekable();
     // Records written beside the plan are taken off later files, so that the archive keeps its size.
@@ -88,19 +86,11 @@ pub fn write_archive(
             let wanted = delivery.records - spared;
             let written = world.act(delivery.place, (from, SLOT_SECONDS), wanted, &mut plain);
             surplus = surplus - spared + written.saturating_sub(wanted);
-            vault.deliver(
-                world.organization(),
-                (delivery.place, delivered),
-                (&mut plain, written),
-            )?;
+            vault.deliver(world.organization(), (delivery.place, delivered), (&mut plain, written))?;
             on_object(&vault.summary);
         }
         let last = slot + 1 == plan::slots(spec);
-        let creditors = if last || slot % SLOTS_OWED == 0 {
-            world.creditors()
-        } else {
-            Vec::new()
-        };
+        let creditors = if last || slot % SLOTS_OWED == 0 { world.creditors() } else { Vec::new() };
         for place in creditors {
             surplus += pay(&mut world, &mut vault, (place, delivered), &mut plain)?;
             on_object(&vault.summary);

@@ -50,16 +50,8 @@ impl Organization {
     pub(super) fn new(spec: &ArchiveSpec, rng: &mut Rng) -> Self {
         let id = identifier::owned(|out| identifier::hex(out, rng, 10));
         let accounts = (0..spec.accounts.clamp(4, 80)).map(account_id).collect();
-        let regions = REGIONS
-            .iter()
-            .copied()
-            .take(spec.regions.clamp(1, REGIONS.len()))
-            .collect();
-        Self {
-            id: format!("o-{id}"),
-            accounts,
-            regions,
-        }
+        let regions = REGIONS.iter().copied().take(spec.regions.clamp(1, REGIONS.len())).collect();
+        Self { id: format!("o-{id}"), accounts, regions }
     }
 
     /// Returns every account in every Region, account by account.
@@ -92,10 +84,7 @@ impl Organization {
 
     /// Returns the place of an account in the Region where most of its work is done.
     pub(super) fn home(&self, account: usize) -> Place {
-        Place {
-            account,
-            region: 1.min(self.regions.len().saturating_sub(1)),
-        }
+        Place { account, region: 1.min(self.regions.len().saturating_sub(1)) }
     }
 
     /// Returns how busy a place is, against the others: few accounts do most, in few Regions.
@@ -122,10 +111,7 @@ impl Organization {
 fn account_id(at: usize) -> String {
     let (digit, round) = (at % 9, at / 9);
     let digits = [digit, (digit + 1 + round) % 9, (digit + 2 + 2 * round) % 9];
-    digits
-        .iter()
-        .map(|digit| (digit + 1).to_string().repeat(4))
-        .collect()
+    digits.iter().map(|digit| (digit + 1).to_string().repeat(4)).collect()
 }
 
 #[cfg(test)]

@@ -51,35 +51,19 @@ pub(super) fn deliveries(spec: &ArchiveSpec, organization: &Organization, rng: &
         let throws = [rng.u64(0..total.max(1)), rng.u64(0..total.max(1))];
         let places = throws.map(|throw| {
             let at = running.partition_point(|(upto, _)| *upto <= throw);
-            running.get(at).map_or(
-                Place {
-                    account: 0,
-                    region: 0,
-                },
-                |(_, place)| *place,
-            )
+            running.get(at).map_or(Place { account: 0, region: 0 }, |(_, place)| *place)
         });
         let large = records > spec.records_per_file.0.saturating_mul(8);
         let [first, second] = places;
         // A large file lies in the busier of two places.
-        let place = if large && organization.weight(second) > organization.weight(first) {
-            second
-        } else {
-            first
-        };
+        let place =
+            if large && organization.weight(second) > organization.weight(first) { second } else { first };
         // Where an incident is played out, the key that leaks has to be in use around the clock before.
-        let parts = if spec.incident && place == organization.home(BUILD) {
-            records / PART_RECORDS + 1
-        } else {
-            1
-        };
+        let parts =
+            if spec.incident && place == organization.home(BUILD) { records / PART_RECORDS + 1 } else { 1 };
         for part in 0..parts {
             let records = records / parts + u64::from(part < records % parts);
-            plan.push(Delivery {
-                slot: slot(spec, rng),
-                place,
-                records,
-            });
+            plan.push(Delivery { slot: slot(spec, rng), place, records });
         }
     }
     plan.sort_unstable();
@@ -100,17 +84,10 @@ fn slot(spec: &ArchiveSpec, rng: &mut Rng) -> u32 {
     let slot = rng.u32(0..slots(spec));
     let second = spec.start.as_second() + i64::from(slot) * SLOT_SECONDS;
     let office = (7..18).contains(&civil(second).hour());
-    if office || rng.u8(0..3) > 0 {
-        slot
-    } else {
-        rng.u32(0..slots(spec))
-    }
+    if office || rng.u8(0..3) > 0 { slot } else { rng.u32(0..slots(spec)) }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a file holds far fewer than 2^52 records"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a file holds far fewer than 2^52 records")]
 fn whole(value: u64) -> f64 {
     value as f64
 }

@@ -123,33 +123,12 @@ impl Record<'_> {
         }
         put(
             out,
-            &[
-                "{\"eventVersion\":\"",
-                event_version(self.source),
-                "\",\"userIdentity\":",
-                self.identity,
-            ],
+            &["{\"eventVersion\":\"", event_version(self.source), "\",\"userIdentity\":", self.identity],
         );
         put(out, &[",\"eventTime\":\""]);
         iso(out, self.second);
-        put(
-            out,
-            &[
-                "\",\"eventSource\":\"",
-                self.source,
-                ".amazonaws.com\",\"eventName\":\"",
-                self.name,
-            ],
-        );
-        put(
-            out,
-            &[
-                "\",\"awsRegion\":\"",
-                self.region,
-                "\",\"sourceIPAddress\":\"",
-                self.ip,
-            ],
-        );
+        put(out, &["\",\"eventSource\":\"", self.source, ".amazonaws.com\",\"eventName\":\"", self.name]);
+        put(out, &["\",\"awsRegion\":\"", self.region, "\",\"sourceIPAddress\":\"", self.ip]);
         put(out, &["\",\"userAgent\":\"", self.agent]);
         if let Some((code, message)) = self.failure {
             if !code.is_empty() {
@@ -160,20 +139,10 @@ impl Record<'_> {
         put(out, &["\",\"requestParameters\":"]);
         or_null(out, self.request);
         put(out, &[",\"responseElements\":"]);
-        or_null(
-            out,
-            if self.failure.is_some() && self.kind == Kind::ApiCall {
-                b""
-            } else {
-                self.response
-            },
-        );
+        or_null(out, if self.failure.is_some() && self.kind == Kind::ApiCall { b"" } else { self.response });
         if !self.additional.is_empty() {
-            let field = if self.kind == Kind::ServiceEvent {
-                "serviceEventDetails"
-            } else {
-                "additionalEventData"
-            };
+            let field =
+                if self.kind == Kind::ServiceEvent { "serviceEventDetails" } else { "additionalEventData" };
             put(out, &[",\"", field, "\":"]);
             out.extend_from_slice(self.additional);
         }
@@ -195,17 +164,7 @@ impl Record<'_> {
         }
         put(out, &[",\"eventID\":\""]);
         identifier::uuid(out, rng);
-        put(
-            out,
-            &[
-                "\",\"readOnly\":",
-                if self.access == Access::Read {
-                    "true"
-                } else {
-                    "false"
-                },
-            ],
-        );
+        put(out, &["\",\"readOnly\":", if self.access == Access::Read { "true" } else { "false" }]);
     }
 
     fn write_class(&self, out: &mut Vec<u8>) {
@@ -222,20 +181,8 @@ impl Record<'_> {
         if !self.version.is_empty() {
             put(out, &["\",\"apiVersion\":\"", self.version]);
         }
-        let management = if self.category == Category::Management {
-            "true"
-        } else {
-            "false"
-        };
-        put(
-            out,
-            &[
-                "\",\"managementEvent\":",
-                management,
-                ",\"recipientAccountId\":\"",
-                self.recipient,
-            ],
-        );
+        let management = if self.category == Category::Management { "true" } else { "false" };
+        put(out, &["\",\"managementEvent\":", management, ",\"recipientAccountId\":\"", self.recipient]);
         if !self.shared.is_empty() {
             put(out, &["\",\"sharedEventID\":\"", self.shared]);
         }
@@ -246,11 +193,7 @@ impl Record<'_> {
             put(out, &["\",\"vpcEndpointId\":\"", &endpoint.id]);
             put(out, &["\",\"vpcEndpointAccountId\":\"", &endpoint.account]);
         }
-        let category = if self.category == Category::Management {
-            "Management"
-        } else {
-            "Data"
-        };
+        let category = if self.category == Category::Management { "Management" } else { "Data" };
         put(out, &["\",\"eventCategory\":\"", category, "\""]);
         if self.client != Client::Service && self.kind != Kind::ServiceEvent {
             self.write_tls(out);
@@ -261,39 +204,23 @@ impl Record<'_> {
     }
 
     fn write_tls(&self, out: &mut Vec<u8>) {
-        put(
-            out,
-            &[",\"tlsDetails\":{\"tlsVersion\":\"TLSv1.3\",\"cipherSuite\":\"TLS_AES_128_GCM_SHA256\""],
-        );
+        put(out, &[",\"tlsDetails\":{\"tlsVersion\":\"TLSv1.3\",\"cipherSuite\":\"TLS_AES_128_GCM_SHA256\""]);
         put(out, &[",\"clientProvidedHostHeader\":\""]);
         match self.source {
             "iam" | "organizations" | "cloudfront" | "route53" => put(out, &[self.source]),
             "signin" => put(out, &[self.region, ".signin.aws"]),
             _ => put(out, &[self.source, ".", self.region]),
         }
-        put(
-            out,
-            &[if self.source == "signin" {
-                ".amazon.com\"}"
-            } else {
-                ".amazonaws.com\"}"
-            }],
-        );
+        put(out, &[if self.source == "signin" { ".amazon.com\"}" } else { ".amazonaws.com\"}" }]);
     }
 }
 
 /// Appends what S3 adds to each of its records: the transfer and the signature.
 pub(super) fn s3_details(out: &mut Vec<u8>, rng: &mut Rng, (bytes_in, bytes_out): (u64, u64)) {
-    put(
-        out,
-        &["{\"SignatureVersion\":\"SigV4\",\"CipherSuite\":\"TLS_AES_128_GCM_SHA256\""],
-    );
+    put(out, &["{\"SignatureVersion\":\"SigV4\",\"CipherSuite\":\"TLS_AES_128_GCM_SHA256\""]);
     put(out, &[",\"bytesTransferredIn\":"]);
     number(out, bytes_in);
-    put(
-        out,
-        &[",\"AuthenticationMethod\":\"AuthHeader\",\"x-amz-id-2\":\""],
-    );
+    put(out, &[",\"AuthenticationMethod\":\"AuthHeader\",\"x-amz-id-2\":\""]);
     identifier::base64(out, rng, 75);
     put(out, &["=\",\"bytesTransferredOut\":"]);
     number(out, bytes_out);

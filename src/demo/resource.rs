@@ -22,10 +22,7 @@ impl Patterns {
     ///
     /// Names the line that is not `kind count pattern`.
     pub(super) fn read() -> Result<Self, DemoError> {
-        let mut patterns = Self {
-            kinds: Vec::new(),
-            named: Vec::new(),
-        };
+        let mut patterns = Self { kinds: Vec::new(), named: Vec::new() };
         for (at, line) in include_str!("resources.txt").lines().enumerate() {
             let mut words = line.split_whitespace();
             let Some(kind) = words.next().filter(|word| !word.starts_with('#')) else {
@@ -33,10 +30,7 @@ impl Patterns {
             };
             let count = words.next().and_then(|word| word.parse().ok());
             let (Some(count), Some(pattern)) = (count, words.next()) else {
-                return Err(DemoError::Table {
-                    file: "resources.txt",
-                    line: at + 1,
-                });
+                return Err(DemoError::Table { file: "resources.txt", line: at + 1 });
             };
             patterns.kinds.push(kind.to_owned());
             patterns.named.push((count, Template::parse(pattern, &[])));
@@ -52,15 +46,7 @@ impl Patterns {
             let mut kind = Vec::with_capacity(usize::from(*count));
             for _ in 0..*count {
                 let token = rng.u64(..);
-                let scene = Scene {
-                    account,
-                    region,
-                    arn: "",
-                    user: "",
-                    second: 0,
-                    token,
-                    inventory: &none,
-                };
+                let scene = Scene { account, region, arn: "", user: "", second: 0, token, inventory: &none };
                 let mut name = Vec::new();
                 pattern.fill(&mut name, &scene, rng);
                 kind.push(String::from_utf8(name).unwrap_or_default());

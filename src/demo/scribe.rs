@@ -67,11 +67,7 @@ pub(super) struct Scribe {
 impl Scribe {
     /// Takes a seat at the desk.
     pub(super) fn new(desk: Desk, catalog: Catalog) -> Self {
-        Self {
-            desk,
-            catalog,
-            draft: Draft::default(),
-        }
+        Self { desk, catalog, draft: Draft::default() }
     }
 
     /// Appends a record of a call that fits the caller; returns whether there was one to make.
@@ -155,23 +151,13 @@ impl Scribe {
         let account = desk.organization.account(setting.place.account);
         draft.clear();
         let key = identifier::uuid_string(&mut desk.rng);
-        put(
-            &mut draft.additional,
-            &["{\"keyOrigin\":\"AWS_KMS\",\"keyId\":\"", &key],
-        );
+        put(&mut draft.additional, &["{\"keyOrigin\":\"AWS_KMS\",\"keyId\":\"", &key]);
         put(&mut draft.additional, &["\",\"rotationType\":\"AUTOMATIC\"}"]);
         put(
             &mut draft.resources,
-            &[
-                "[{\"accountId\":\"",
-                account,
-                "\",\"type\":\"AWS::KMS::Key\",\"ARN\":\"",
-            ],
+            &["[{\"accountId\":\"", account, "\",\"type\":\"AWS::KMS::Key\",\"ARN\":\""],
         );
-        put(
-            &mut draft.resources,
-            &["arn:aws:kms:", region, ":", account, ":key/", &key, "\"}]"],
-        );
+        put(&mut draft.resources, &["arn:aws:kms:", region, ":", account, ":key/", &key, "\"}]"]);
         let record = Record {
             identity: &format!("{{\"accountId\":\"{account}\",\"invokedBy\":\"AWS Internal\"}}"),
             second: setting.second,
@@ -197,33 +183,15 @@ impl Scribe {
         let region = desk.organization.region(setting.place);
         let account = desk.organization.account(setting.place.account);
         draft.clear();
-        put(
-            &mut draft.request,
-            &[
-                "{\"bucketName\":\"",
-                bucket,
-                "\",\"Host\":\"",
-                bucket,
-                ".s3.",
-                region,
-            ],
-        );
+        put(&mut draft.request, &["{\"bucketName\":\"", bucket, "\",\"Host\":\"", bucket, ".s3.", region]);
         put(&mut draft.request, &[".amazonaws.com\",\"key\":\".env\"}"]);
         put(
             &mut draft.resources,
-            &[
-                "[{\"type\":\"AWS::S3::Object\",\"ARN\":\"arn:aws:s3:::",
-                bucket,
-                "/.env\"}",
-            ],
+            &["[{\"type\":\"AWS::S3::Object\",\"ARN\":\"arn:aws:s3:::", bucket, "/.env\"}"],
         );
         put(
             &mut draft.resources,
-            &[
-                ",{\"accountId\":\"",
-                account,
-                "\",\"type\":\"AWS::S3::Bucket\",\"ARN\":\"",
-            ],
+            &[",{\"accountId\":\"", account, "\",\"type\":\"AWS::S3::Bucket\",\"ARN\":\""],
         );
         put(&mut draft.resources, &["arn:aws:s3:::", bucket, "\"}]"]);
         let details =
@@ -262,10 +230,7 @@ impl Draft {
                 self.refuse(call, scene, rng)
             });
         }
-        let (code, message) = call
-            .failure
-            .as_ref()
-            .filter(|_| throw < REFUSED_PERMILLE + FAILED_PERMILLE)?;
+        let (code, message) = call.failure.as_ref().filter(|_| throw < REFUSED_PERMILLE + FAILED_PERMILLE)?;
         message.fill(&mut self.message, scene, rng);
         Some(code)
     }
@@ -293,39 +258,9 @@ impl Draft {
             put(message, &["You are not authorized to perform this operation. "]);
         }
         let (service, action) = action(call.source, call.name);
-        put(
-            message,
-            &[
-                "User: ",
-                scene.arn,
-                " is not authorized to perform: ",
-                service,
-                ":",
-                action,
-            ],
-        );
-        put(
-            message,
-            &[
-                " on resource: arn:aws:",
-                service,
-                ":",
-                scene.region,
-                ":",
-                scene.account,
-                ":*",
-            ],
-        );
-        put(
-            message,
-            &[
-                " because no identity-based policy allows the ",
-                service,
-                ":",
-                action,
-                " action",
-            ],
-        );
+        put(message, &["User: ", scene.arn, " is not authorized to perform: ", service, ":", action]);
+        put(message, &[" on resource: arn:aws:", service, ":", scene.region, ":", scene.account, ":*"]);
+        put(message, &[" because no identity-based policy allows the ", service, ":", action, " action"]);
         match call.source {
             "ec2" => {
                 put(message, &[". Encoded authorization failure message: "]);
@@ -351,10 +286,7 @@ impl Draft {
                 s3_details(&mut self.additional, rng, bytes);
             }
             ("lambda", Category::Data) => {
-                put(
-                    &mut self.additional,
-                    &["{\"functionVersion\":\"$LATEST\",\"customerEniId\":\"eni-0"],
-                );
+                put(&mut self.additional, &["{\"functionVersion\":\"$LATEST\",\"customerEniId\":\"eni-0"]);
                 identifier::hex(&mut self.additional, rng, 16);
                 put(&mut self.additional, &["\"}"]);
             }
@@ -372,14 +304,7 @@ fn action(source: &'static str, name: &'static str) -> (&'static str, &'static s
     };
     // Lambda and CloudFront put the date of their API behind the name.
     let action = name.split("20").next().unwrap_or(name);
-    (
-        service,
-        if action == "Invoke" {
-            "InvokeFunction"
-        } else {
-            action
-        },
-    )
+    (service, if action == "Invoke" { "InvokeFunction" } else { action })
 }
 
 #[cfg(test)]
@@ -390,9 +315,6 @@ mod tests {
     fn actions_go_by_their_iam_names() {
         assert_eq!(action("lambda", "Invoke20150331"), ("lambda", "InvokeFunction"));
         assert_eq!(action("lambda", "GetPolicy20150331v2"), ("lambda", "GetPolicy"));
-        assert_eq!(
-            action("monitoring", "DescribeAlarms"),
-            ("cloudwatch", "DescribeAlarms")
-        );
+        assert_eq!(action("monitoring", "DescribeAlarms"), ("cloudwatch", "DescribeAlarms"));
     }
 }

@@ -74,13 +74,7 @@ impl RoleIdentity {
     }
 
     fn json(&self, key: &str, invoked_by: &str) -> String {
-        let Self {
-            account,
-            role,
-            role_id,
-            session,
-            ..
-        } = self;
+        let Self { account, role, role_id, session, .. } = self;
         let provider = if self.provider.is_empty() {
             String::new()
         } else {
@@ -114,17 +108,8 @@ impl RoleIdentity {
 
 impl UserIdentity {
     fn json(&self, key: &str, invoked_by: &str) -> String {
-        let Self {
-            account,
-            user,
-            user_id,
-            ..
-        } = self;
-        let key = if key.is_empty() {
-            String::new()
-        } else {
-            format!("\"accessKeyId\":\"{key}\",")
-        };
+        let Self { account, user, user_id, .. } = self;
+        let key = if key.is_empty() { String::new() } else { format!("\"accessKeyId\":\"{key}\",") };
         let mut text = format!(
             "{{\"type\":\"IAMUser\",\"principalId\":\"{user_id}\",\
              \"arn\":\"arn:aws:iam::{account}:user/{user}\",\"accountId\":\"{account}\",{key}\"userName\":\"{user}\""
@@ -161,12 +146,7 @@ impl Identity {
     /// Returns the ARN of the caller; a service has none.
     pub(super) fn arn(&self) -> String {
         match self {
-            Self::Role(RoleIdentity {
-                account,
-                role,
-                session,
-                ..
-            }) => {
+            Self::Role(RoleIdentity { account, role, session, .. }) => {
                 format!("arn:aws:sts::{account}:assumed-role/{role}/{session}")
             }
             Self::User(UserIdentity { account, user, .. }) => format!("arn:aws:iam::{account}:user/{user}"),

@@ -35,10 +35,7 @@ impl Desk {
             r#"{{"type":"SAMLUser","principalId":"{role_id}:{person}","userName":"{person}","identityProvider":"AWSSSO_0123456789abcdef_DO_NOT_DELETE"}}"#
         );
         let grant = Grant::new(&role, &key, actor.lifetime, &mut self.rng);
-        let place = Place {
-            account: actor.account,
-            region: 0,
-        };
+        let place = Place { account: actor.account, region: 0 };
         let region = self.organization.region(place);
         let record = Record {
             identity: &saml,
@@ -94,11 +91,7 @@ impl Desk {
         let federated = Record {
             second: second - 1,
             source: "sso",
-            name: if in_browser(actor) {
-                "Federate"
-            } else {
-                "GetRoleCredentials"
-            },
+            name: if in_browser(actor) { "Federate" } else { "GetRoleCredentials" },
             request: request.as_bytes(),
             ..base
         };
@@ -111,10 +104,7 @@ impl Desk {
         let account = self.organization.account(actor.account).to_owned();
         let key = self.new_key(&account);
         let identity = match actor.origin {
-            Origin::Root => Identity::Root {
-                account,
-                created: second,
-            },
+            Origin::Root => Identity::Root { account, created: second },
             _ => user_identity(actor, account, Some((second, true))),
         };
         if self.rng.u8(0..6) == 0 {
@@ -129,18 +119,13 @@ impl Desk {
 
     /// Owes an account the record of a console sign-in.
     fn owe_login(&mut self, identity: &Identity, actor: &Actor, (second, outcome): (i64, Outcome)) {
-        let place = Place {
-            account: actor.account,
-            region: 0,
-        };
+        let place = Place { account: actor.account, region: 0 };
         let recipient = self.organization.account(actor.account).to_owned();
         // Who signs in has no key and, as a user, no session yet.
         let text = match identity {
-            Identity::User(user) => Identity::User(UserIdentity {
-                session: None,
-                ..user.clone()
-            })
-            .json("", ""),
+            Identity::User(user) => {
+                Identity::User(UserIdentity { session: None, ..user.clone() }).json("", "")
+            }
             other => other.json("", ""),
         };
         let factor = match identity {

@@ -14,29 +14,10 @@ use super::inventory::Inventory;
 use super::text::{day, iso, long_date, number, put};
 use fastrand::Rng;
 
-const APPS: [&str; 8] = [
-    "orders", "catalog", "billing", "search", "fulfil", "ledger", "media", "signup",
-];
-const NOUNS: [&str; 8] = [
-    "customer",
-    "invoice",
-    "shipment",
-    "session",
-    "price",
-    "report",
-    "thumbnail",
-    "payment",
-];
-const VERBS: [&str; 8] = [
-    "import",
-    "export",
-    "resize",
-    "reconcile",
-    "notify",
-    "index",
-    "score",
-    "archive",
-];
+const APPS: [&str; 8] = ["orders", "catalog", "billing", "search", "fulfil", "ledger", "media", "signup"];
+const NOUNS: [&str; 8] =
+    ["customer", "invoice", "shipment", "session", "price", "report", "thumbnail", "payment"];
+const VERBS: [&str; 8] = ["import", "export", "resize", "reconcile", "notify", "index", "score", "archive"];
 const STAGES: [&str; 4] = ["prod", "prod", "stage", "dev"];
 
 /// The people whom audits list, beside those who act.
@@ -129,9 +110,7 @@ impl Template {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('<') {
             plain.push_str(before);
-            let field = after
-                .split_once('>')
-                .and_then(|(name, tail)| Some((field(name, resources)?, tail)));
+            let field = after.split_once('>').and_then(|(name, tail)| Some((field(name, resources)?, tail)));
             match field {
                 Some((piece, tail)) => {
                     if !plain.is_empty() {
@@ -207,15 +186,7 @@ impl Plain {
 /// Appends the key of an object in one of the layouts that workloads use.
 fn write_object(out: &mut Vec<u8>, scene: &Scene<'_>) {
     let chance = mix(scene.token, 50);
-    put(
-        out,
-        &[
-            pick(&APPS, mix(scene.token, 1)),
-            "/",
-            pick(&NOUNS, mix(scene.token, 2)),
-            "/",
-        ],
-    );
+    put(out, &[pick(&APPS, mix(scene.token, 1)), "/", pick(&NOUNS, mix(scene.token, 2)), "/"]);
     match chance % 4 {
         0 | 1 => {
             put(out, &["dt="]);

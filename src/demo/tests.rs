@@ -6,10 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn small() -> ArchiveSpec {
-    ArchiveSpec {
-        events: 12_000,
-        ..ArchiveSpec::demo()
-    }
+    ArchiveSpec { events: 12_000, ..ArchiveSpec::demo() }
 }
 
 /// Returns every file below a folder with its bytes, in the order of their names.
@@ -33,9 +30,7 @@ fn records_of(gzip: &[u8]) -> Vec<Value> {
     // The last four bytes of a gzip file hold the size of what is inside.
     let size = u32::from_le_bytes(gzip[gzip.len() - 4..].try_into().unwrap());
     let mut plain = vec![0; usize::try_from(size).unwrap()];
-    libdeflater::Decompressor::new()
-        .gzip_decompress(gzip, &mut plain)
-        .unwrap();
+    libdeflater::Decompressor::new().gzip_decompress(gzip, &mut plain).unwrap();
     let mut document: Value = serde_json::from_slice(&plain).unwrap();
     match document["Records"].take() {
         Value::Array(records) => records,
@@ -47,18 +42,12 @@ fn records_of(gzip: &[u8]) -> Vec<Value> {
 fn written(spec: &ArchiveSpec) -> (ArchiveSummary, BTreeMap<PathBuf, Vec<Value>>) {
     let root = tempfile::tempdir().unwrap();
     let summary = write_archive(root.path(), spec, |_| {}).unwrap();
-    let read = files(root.path())
-        .into_iter()
-        .map(|(key, gzip)| (key, records_of(&gzip)))
-        .collect();
+    let read = files(root.path()).into_iter().map(|(key, gzip)| (key, records_of(&gzip))).collect();
     (summary, read)
 }
 
 fn text<'a>(record: &'a Value, pointer: &str) -> &'a str {
-    record
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    record.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[test]
@@ -67,16 +56,10 @@ fn equal_specs_give_equal_archives() {
     let one = write_archive(first.path(), &small(), |_| {}).unwrap();
     let other = write_archive(second.path(), &small(), |_| {}).unwrap();
     assert_eq!(one, other);
-    assert!(
-        files(first.path()) == files(second.path()),
-        "same keys, same bytes"
-    );
+    assert!(files(first.path()) == files(second.path()), "same keys, same bytes");
     let third = tempfile::tempdir().unwrap();
     write_archive(third.path(), &ArchiveSpec { seed: 12, ..small() }, |_| {}).unwrap();
-    assert!(
-        files(first.path()) != files(third.path()),
-        "another seed, another archive"
-    );
+    assert!(files(first.path()) != files(third.path()), "another seed, another archive");
 }
 
 #[test]
@@ -87,18 +70,11 @@ fn the_summary_counts_what_is_there() {
     let stored = files(root.path());
     assert_eq!(u64::try_from(stored.len()).unwrap(), summary.objects);
     assert_eq!(calls, summary.objects);
-    assert_eq!(
-        stored.values().map(|gzip| gzip.len() as u64).sum::<u64>(),
-        summary.stored_bytes
-    );
+    assert_eq!(stored.values().map(|gzip| gzip.len() as u64).sum::<u64>(), summary.stored_bytes);
     let records: usize = stored.values().map(|gzip| records_of(gzip).len()).sum();
     assert_eq!(u64::try_from(records).unwrap(), summary.records);
     let wanted = small().events;
-    assert!(
-        summary.records.abs_diff(wanted) < wanted / 20,
-        "{} records",
-        summary.records
-    );
+    assert!(summary.records.abs_diff(wanted) < wanted / 20, "{} records", summary.records);
 }
 
 #[test]
@@ -112,10 +88,7 @@ fn records_lie_where_their_key_says() {
             let (account, region) = (text(record, "/recipientAccountId"), text(record, "/awsRegion"));
             let folder = format!("AWSLogs/{}/{account}/CloudTrail/{region}/", summary.organization);
             assert!(key.starts_with(&folder), "{record} in {key}");
-            assert!(
-                ids.insert(text(record, "/eventID").to_owned()),
-                "an event id comes once"
-            );
+            assert!(ids.insert(text(record, "/eventID").to_owned()), "an event id comes once");
         }
     }
 }
@@ -130,10 +103,7 @@ fn temporary_keys_have_an_issuing_record() {
         if !key.is_empty() {
             issued.insert(
                 key,
-                (
-                    text(record, "/eventTime"),
-                    text(record, "/responseElements/assumedRoleUser/arn"),
-                ),
+                (text(record, "/eventTime"), text(record, "/responseElements/assumedRoleUser/arn")),
             );
         }
     }
@@ -146,18 +116,9 @@ fn temporary_keys_have_an_issuing_record() {
         if !key.starts_with("ASIA") || forwarded || console {
             continue;
         }
-        let (at, arn) = issued
-            .get(key)
-            .unwrap_or_else(|| panic!("nobody issued {key}: {record}"));
-        assert_eq!(
-            *at,
-            text(record, "/userIdentity/sessionContext/attributes/creationDate"),
-            "{record}"
-        );
-        assert!(
-            *at <= text(record, "/eventTime"),
-            "used before it was issued: {record}"
-        );
+        let (at, arn) = issued.get(key).unwrap_or_else(|| panic!("nobody issued {key}: {record}"));
+        assert_eq!(*at, text(record, "/userIdentity/sessionContext/attributes/creationDate"), "{record}");
+        assert!(*at <= text(record, "/eventTime"), "used before it was issued: {record}");
         if text(record, "/userIdentity/type") == "AssumedRole" {
             assert_eq!(*arn, text(record, "/userIdentity/arn"));
         }
@@ -171,10 +132,7 @@ fn a_key_has_one_owner() {
     let (_, archive) = written(&small());
     let mut owners = BTreeMap::new();
     for record in archive.values().flatten() {
-        let (key, arn) = (
-            text(record, "/userIdentity/accessKeyId"),
-            text(record, "/userIdentity/arn"),
-        );
+        let (key, arn) = (text(record, "/userIdentity/accessKeyId"), text(record, "/userIdentity/arn"));
         if !key.is_empty() {
             assert_eq!(*owners.entry(key).or_insert(arn), arn, "{record}");
         }
@@ -190,24 +148,15 @@ fn cross_account_calls_come_in_pairs() {
     };
     for record in archive.values().flatten() {
         if text(record, "/eventName") == "AssumeRole" {
-            pairs
-                .entry(text(record, "/sharedEventID"))
-                .or_default()
-                .push(record);
+            pairs.entry(text(record, "/sharedEventID")).or_default().push(record);
         }
     }
     let count = archive.values().flatten().filter(far).count();
     assert!(count > 50, "{count} pairs");
     for pair in pairs.values().filter(|pair| pair.iter().any(far)) {
         assert_eq!(pair.len(), 2);
-        assert_ne!(
-            text(pair[0], "/recipientAccountId"),
-            text(pair[1], "/recipientAccountId")
-        );
-        assert_eq!(
-            pair[0].pointer("/responseElements"),
-            pair[1].pointer("/responseElements")
-        );
+        assert_ne!(text(pair[0], "/recipientAccountId"), text(pair[1], "/recipientAccountId"));
+        assert_eq!(pair[0].pointer("/responseElements"), pair[1].pointer("/responseElements"));
     }
 }
 
@@ -216,22 +165,11 @@ fn the_incident_is_as_its_facts_say() {
     let (summary, archive) = written(&small());
     let facts = summary.incident.unwrap();
     let all: Vec<&Value> = archive.values().flatten().collect();
-    let theirs: Vec<&&Value> = all
-        .iter()
-        .filter(|record| text(record, "/sourceIPAddress") == facts.attacker_ip)
-        .collect();
+    let theirs: Vec<&&Value> =
+        all.iter().filter(|record| text(record, "/sourceIPAddress") == facts.attacker_ip).collect();
     assert_eq!(u64::try_from(theirs.len()).unwrap(), facts.records);
-    assert!(
-        theirs
-            .iter()
-            .all(|record| text(record, "/userAgent") == facts.attacker_agent)
-    );
-    let count = |name: &str| {
-        theirs
-            .iter()
-            .filter(|record| text(record, "/eventName") == name)
-            .count()
-    };
+    assert!(theirs.iter().all(|record| text(record, "/userAgent") == facts.attacker_agent));
+    let count = |name: &str| theirs.iter().filter(|record| text(record, "/eventName") == name).count();
     assert_eq!(u64::try_from(count("GetObject")).unwrap(), facts.downloads);
     for (name, times) in [
         ("PutBucketPolicy", 1),
@@ -244,13 +182,7 @@ fn the_incident_is_as_its_facts_say() {
     let bytes: u64 = theirs
         .iter()
         .filter(|record| text(record, "/eventName") == "GetObject")
-        .map(|record| {
-            record
-                .pointer("/additionalEventData/bytesTransferredOut")
-                .unwrap()
-                .as_u64()
-                .unwrap()
-        })
+        .map(|record| record.pointer("/additionalEventData/bytesTransferredOut").unwrap().as_u64().unwrap())
         .sum();
     assert_eq!(bytes, facts.downloaded_bytes);
     let times: BTreeSet<&str> = theirs.iter().map(|record| text(record, "/eventTime")).collect();
@@ -261,36 +193,23 @@ fn the_incident_is_as_its_facts_say() {
             && text(record, "/sourceIPAddress") == facts.usual_ip
     });
     assert!(usual.count() > 20, "the key has an ordinary life, too");
-    let role = all
-        .iter()
-        .filter(|record| text(record, "/userIdentity/accessKeyId") == facts.role_session_key);
+    let role =
+        all.iter().filter(|record| text(record, "/userIdentity/accessKeyId") == facts.role_session_key);
     assert!(role.count() > 200);
 }
 
 #[test]
 fn nobody_else_calls_from_the_attackers_range() {
-    let (summary, archive) = written(&ArchiveSpec {
-        incident: false,
-        ..small()
-    });
+    let (summary, archive) = written(&ArchiveSpec { incident: false, ..small() });
     assert!(summary.incident.is_none() && !summary.key_of_interest.is_empty());
     for record in archive.values().flatten() {
-        assert!(
-            !text(record, "/sourceIPAddress").starts_with("192.0.2."),
-            "{record}"
-        );
+        assert!(!text(record, "/sourceIPAddress").starts_with("192.0.2."), "{record}");
     }
 }
 
 #[test]
 fn the_smallest_archive_can_be_written() {
-    let spec = ArchiveSpec {
-        accounts: 1,
-        regions: 1,
-        hours: 1,
-        events: 40,
-        ..ArchiveSpec::demo()
-    };
+    let spec = ArchiveSpec { accounts: 1, regions: 1, hours: 1, events: 40, ..ArchiveSpec::demo() };
     let (summary, archive) = written(&spec);
     assert!(summary.records >= 40 && summary.incident.is_none());
     assert!(!archive.is_empty());

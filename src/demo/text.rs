@@ -40,12 +40,7 @@ pub(super) fn civil(second: i64) -> DateTime {
 pub(super) fn iso(out: &mut Vec<u8>, second: i64) {
     let at = civil(second);
     number(out, u64::from(at.year().unsigned_abs()));
-    for (mark, value) in [
-        (b'-', at.month()),
-        (b'-', at.day()),
-        (b'T', at.hour()),
-        (b':', at.minute()),
-    ] {
+    for (mark, value) in [(b'-', at.month()), (b'-', at.day()), (b'T', at.hour()), (b':', at.minute())] {
         out.push(mark);
         two(out, value);
     }
@@ -66,9 +61,8 @@ pub(super) fn day(out: &mut Vec<u8>, second: i64) {
 
 /// Appends `Feb 3, 2026 4:05:06 AM`, the way AWS prints dates inside responses.
 pub(super) fn long_date(out: &mut Vec<u8>, second: i64) {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let at = civil(second);
     let month = usize::from(at.month().unsigned_abs()).saturating_sub(1);
     put(out, &[MONTHS.get(month).copied().unwrap_or("Jan"), " "]);
@@ -106,9 +100,6 @@ mod tests {
         long_date(&mut out, second + 12 * 3600);
         out.push(b' ');
         number(&mut out, 1_030);
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "2026/02/03 Feb 3, 2026 4:05:06 PM 1030"
-        );
+        assert_eq!(String::from_utf8(out).unwrap(), "2026/02/03 Feb 3, 2026 4:05:06 PM 1030");
     }
 }

@@ -108,16 +108,12 @@ impl Builders {
             let mut small = Vec::new();
             for partition in group.chunk_by(|a, b| (a.2, a.3) == (b.2, b.3)) {
                 if partition.len() >= SETTLED_ROWS_MIN {
-                    built
-                        .batches
-                        .extend(self.rows(partition.iter(), (records, text), objects)?);
+                    built.batches.extend(self.rows(partition.iter(), (records, text), objects)?);
                 } else {
                     small.push(partition);
                 }
             }
-            built
-                .batches
-                .extend(self.rows(small.into_iter().flatten(), (records, text), objects)?);
+            built.batches.extend(self.rows(small.into_iter().flatten(), (records, text), objects)?);
         }
         Ok(built)
     }
@@ -131,45 +127,20 @@ impl Builders {
     ) -> Result<Option<ClassBatch>, BatchError> {
         let Some(first) = keys.next() else { return Ok(None) };
         let (table, day) = (first.0, first.1);
-        let columns = self
-            .columns
-            .entry(table)
-            .or_insert_with(|| Columns::new(table.schema()));
+        let columns = self.columns.entry(table).or_insert_with(|| Columns::new(table.schema()));
         let mut span = Slices::default();
         for key in std::iter::once(first).chain(keys) {
             let Some(record) = records.records.get(key.5 as usize) else {
                 continue;
             };
-            let object = objects
-                .get(record.object as usize)
-                .map(String::as_str)
-                .unwrap_or_default();
-            normalize(
-                record,
-                records,
-                Origin { text, object },
-                columns,
-                &mut self.scratch,
-            );
+            let object = objects.get(record.object as usize).map(String::as_str).unwrap_or_default();
+            normalize(record, records, Origin { text, object }, columns, &mut self.scratch);
             span.add(record, records);
         }
         fill_constants(table.class(), columns);
-        let rows = columns
-            .finish()
-            .map_err(|source| BatchError::Columns { table, source })?;
-        let Slices {
-            slices,
-            time_min,
-            time_max,
-        } = span;
-        Ok(Some(ClassBatch {
-            table,
-            day,
-            rows,
-            slices,
-            time_min,
-            time_max,
-        }))
+        let rows = columns.finish().map_err(|source| BatchError::Columns { table, source })?;
+        let Slices { slices, time_min, time_max } = span;
+        Ok(Some(ClassBatch { table, day, rows, slices, time_min, time_max }))
     }
 }
 
@@ -211,14 +182,7 @@ fn order(records: &Records) -> Vec<SortKey> {
         };
         let region = ranks.get(record.region as usize).copied().unwrap_or(0);
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        order.push((
-            record.table,
-            day,
-            record.account.ordinal(),
-            region,
-            record.time,
-            number,
-        ));
+        order.push((record.table, day, record.account.ordinal(), region, record.time, number));
     }
     order.sort_unstable();
     order
@@ -247,11 +211,7 @@ struct Slices {
 
 impl Default for Slices {
     fn default() -> Self {
-        Self {
-            slices: Vec::new(),
-            time_min: i64::MAX,
-            time_max: i64::MIN,
-        }
+        Self { slices: Vec::new(), time_min: i64::MAX, time_max: i64::MIN }
     }
 }
 
@@ -264,11 +224,7 @@ impl Slices {
         };
         match self.slices.last_mut() {
             Some(slice) if slice.account == record.account && slice.region == *region => slice.rows += 1,
-            _ => self.slices.push(Slice {
-                account: record.account,
-                region: region.clone(),
-                rows: 1,
-            }),
+            _ => self.slices.push(Slice { account: record.account, region: region.clone(), rows: 1 }),
         }
     }
 }

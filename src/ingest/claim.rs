@@ -15,7 +15,7 @@ use super::notification::{ObjectRef, read_notification};
 use super::progress::Progress;
 use super::queue::{Queue, QueueMessage};
 use super::source::key::{KeyFacts, KeyVerdict, read_key};
-use super::worker::Trail;
+use super::trail::Trail;
 use crate::lake::catalog::{BatchId, Claim, ClaimedObject, ObjectId};
 use crate::lake::path::EventDay;
 
@@ -53,9 +53,7 @@ pub fn read_messages(messages: &[QueueMessage], progress: &Progress) -> Announce
         for object in objects {
             match read_key(&object.key) {
                 KeyVerdict::Skip(reason) => progress.skip(reason),
-                verdict => announced
-                    .objects
-                    .push((object, verdict, message.receipt_handle.clone())),
+                verdict => announced.objects.push((object, verdict, message.receipt_handle.clone())),
             }
         }
     }
@@ -74,39 +72,23 @@ pub async fn claim<Q: Queue>(
     let now = (trail.clock)();
     let (mut seen, mut wishes, mut wanted) = (HashSet::new(), Vec::new(), Vec::new());
     for (object, verdict, receipt_handle) in announced.objects {
-        let id = ObjectId {
-            bucket: object.bucket,
-            key: object.key,
-            version: object.version,
-        };
+        let id = ObjectId { bucket: object.bucket, key: object.key, version: object.version };
         if seen.insert(id.clone()) {
-            let facts = if let KeyVerdict::Log(facts) = verdict {
-                Some(facts)
-            } else {
-                None
-            };
+            let facts = if let KeyVerdict::Log(facts) = verdict { Some(facts) } else { None };
             wishes.push(wish(&id, facts.as_ref()));
             wanted.push((id, facts.map(|facts| facts.source), object.size, receipt_handle));
         }
     }
     let mut claims = Vec::new();
     if !wishes.is_empty() {
-        claims = trail
-            .catalog
-            .claim(batch, &wishes, now, trail.limits.lease)
-            .await?;
+        claims = trail.catalog.claim(batch, &wishes, now, trail.limits.lease).await?;
     }
     let (mut objects, mut held) = (Vec::new(), BTreeMap::new());
     for (claim, (id, source, size, receipt_handle)) in claims.into_iter().zip(wanted) {
         match claim {
             Claim::Granted => {
                 let object = u32::try_from(objects.len()).unwrap_or(u32::MAX);
-                objects.push(Wanted {
-                    object,
-                    id,
-                    source,
-                    size,
-                });
+                objects.push(Wanted { object, id, source, size });
             }
             Claim::Done => trail.progress.already(),
             Claim::Held { until } => {
@@ -116,18 +98,11 @@ pub async fn claim<Q: Queue>(
             }
         }
     }
-    let finished = announced
-        .receipt_handles
-        .into_iter()
-        .filter(|handle| !held.contains_key(handle))
-        .collect();
+    let finished =
+        announced.receipt_handles.into_iter().filter(|handle| !held.contains_key(handle)).collect();
     let day = EventDay::of(now.as_millisecond()).ok_or(IngestError::Lost { what: "the clock" })?;
     Ok(Claimed {
-        work: Work {
-            batch: batch.clone(),
-            day,
-            objects,
-        },
+        work: Work { batch: batch.clone(), day, objects },
         finished,
         held: held.into_iter().collect(),
     })
@@ -137,12 +112,8 @@ fn wish(id: &ObjectId, facts: Option<&KeyFacts>) -> ClaimedObject {
     ClaimedObject {
         id: id.clone(),
         source: facts.map_or("unknown", |facts| facts.source.name()),
-        account: facts
-            .and_then(|facts| facts.account)
-            .map(|account| account.to_string()),
-        region: facts
-            .and_then(|facts| facts.region.as_ref())
-            .map(ToString::to_string),
+        account: facts.and_then(|facts| facts.account).map(|account| account.to_string()),
+        region: facts.and_then(|facts| facts.region.as_ref()).map(ToString::to_string),
     }
 }
 
@@ -155,10 +126,7 @@ pub async fn put_off<Q: Queue>(trail: &Trail<Q>, held: &[(String, Duration)]) ->
     const LOOK_AGAIN: Duration = Duration::from_secs(5);
     for (receipt_handle, wait) in held {
         let wait = (*wait + Duration::from_millis(50)).min(LOOK_AGAIN);
-        trail
-            .queue
-            .extend(std::slice::from_ref(receipt_handle), wait)
-            .await?;
+        trail.queue.extend(std::slice::from_ref(receipt_handle), wait).await?;
     }
     Ok(())
 }

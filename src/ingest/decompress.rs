@@ -32,9 +32,7 @@ pub struct UnpackLimits {
 
 impl Default for UnpackLimits {
     fn default() -> Self {
-        Self {
-            inflated_bytes_max: 8 << 30,
-        }
+        Self { inflated_bytes_max: 8 << 30 }
     }
 }
 
@@ -76,20 +74,14 @@ enum Packing {
 
 impl std::fmt::Debug for Unpacker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unpacker")
-            .field("plain_bytes", &self.plain_bytes)
-            .finish_non_exhaustive()
+        f.debug_struct("Unpacker").field("plain_bytes", &self.plain_bytes).finish_non_exhaustive()
     }
 }
 
 impl Unpacker {
     /// Starts at the first byte of an object.
     pub fn new(limits: UnpackLimits) -> Self {
-        Self {
-            packing: Packing::Unknown,
-            limits,
-            plain_bytes: 0,
-        }
+        Self { packing: Packing::Unknown, limits, plain_bytes: 0 }
     }
 
     /// Returns how much text came out so far.
@@ -168,19 +160,11 @@ impl Unpacker {
     fn count(&mut self, bytes: usize) -> Result<(), UnpackError> {
         self.plain_bytes += bytes as u64;
         let limit_bytes = self.limits.inflated_bytes_max;
-        if self.plain_bytes > limit_bytes {
-            Err(UnpackError::Oversized { limit_bytes })
-        } else {
-            Ok(())
-        }
+        if self.plain_bytes > limit_bytes { Err(UnpackError::Oversized { limit_bytes }) } else { Ok(()) }
     }
 
     fn broken(&self, packing: &'static str, source: std::io::Error) -> UnpackError {
-        UnpackError::Broken {
-            packing,
-            plain_bytes: self.plain_bytes,
-            source,
-        }
+        UnpackError::Broken { packing, plain_bytes: self.plain_bytes, source }
     }
 }
 
@@ -212,9 +196,7 @@ fn packing_of(piece: &[u8]) -> std::io::Result<Packing> {
         return Ok(Packing::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))));
     }
     if piece.starts_with(&ZSTD) {
-        return Ok(Packing::Zstd(Box::new(zstd::stream::write::Decoder::new(
-            Vec::new(),
-        )?)));
+        return Ok(Packing::Zstd(Box::new(zstd::stream::write::Decoder::new(Vec::new())?)));
     }
     Ok(Packing::None)
 }
@@ -259,9 +241,7 @@ mod tests {
     }
 
     fn unpack(stored: &[u8], piece: usize, limit: u64) -> (Vec<u8>, Option<String>) {
-        let mut unpacker = Unpacker::new(UnpackLimits {
-            inflated_bytes_max: limit,
-        });
+        let mut unpacker = Unpacker::new(UnpackLimits { inflated_bytes_max: limit });
         let mut out = Vec::new();
         for piece in stored.chunks(piece) {
             let mut piece = Bytes::copy_from_slice(piece);
@@ -297,10 +277,7 @@ mod tests {
         assert!(unpacker.unpack_whole(&gzip(text), &mut out, 1000));
         assert_eq!(out, b"before the same text the same text");
         let twice = [gzip(text), gzip(text)].concat();
-        assert!(
-            !unpacker.unpack_whole(&twice, &mut out, 1000),
-            "a second member must not be lost"
-        );
+        assert!(!unpacker.unpack_whole(&twice, &mut out, 1000), "a second member must not be lost");
         assert!(!unpacker.unpack_whole(&gzip(text), &mut out, 10), "no room");
         assert!(!unpacker.unpack_whole(text, &mut out, 1000), "no gzip");
         assert_eq!(out.len(), 34);

@@ -31,11 +31,7 @@ pub struct FetchLimits {
 
 impl Default for FetchLimits {
     fn default() -> Self {
-        Self {
-            piece_bytes: 8 << 20,
-            ahead_bytes_max: 16 << 20,
-            concurrency: 16,
-        }
+        Self { piece_bytes: 8 << 20, ahead_bytes_max: 16 << 20, concurrency: 16 }
     }
 }
 
@@ -81,11 +77,7 @@ impl Archive {
         if let Some(store) = stores.get(bucket) {
             return Ok(Arc::clone(store));
         }
-        let text = if bucket.starts_with("file://") {
-            bucket.to_owned()
-        } else {
-            format!("s3://{bucket}")
-        };
+        let text = if bucket.starts_with("file://") { bucket.to_owned() } else { format!("s3://{bucket}") };
         let store = Place::read(&text)?.open()?;
         stores.insert(bucket.to_owned(), Arc::clone(&store));
         Ok(store)
@@ -101,10 +93,7 @@ pub async fn fetch_all(
 ) {
     // First pieces and later ones have room of their own: a large object must be able to go on while the
     // objects behind it wait with their first piece in hand.
-    let (room, rest_room) = (
-        Semaphore::new(limits.ahead_bytes_max),
-        Semaphore::new(limits.ahead_bytes_max),
-    );
+    let (room, rest_room) = (Semaphore::new(limits.ahead_bytes_max), Semaphore::new(limits.ahead_bytes_max));
     let (room, rest_room) = (Arc::new(room), Arc::new(rest_room));
     let mut firsts = futures::stream::iter(wanted)
         .map(|wanted| {
@@ -118,12 +107,7 @@ pub async fn fetch_all(
         })
         .buffered(limits.concurrency);
     while let Some((wanted, first, permit)) = firsts.next().await {
-        let sending = Sending {
-            wanted: &wanted,
-            room: &rest_room,
-            limits,
-            sender: &sender,
-        };
+        let sending = Sending { wanted: &wanted, room: &rest_room, limits, sender: &sender };
         if !sending.object(first, permit).await {
             return;
         }
@@ -152,10 +136,7 @@ async fn fetch_first(
 ) -> Result<First, object_store::Error> {
     let store = archive
         .store(&wanted.id.bucket)
-        .map_err(|source| object_store::Error::Generic {
-            store: "archive",
-            source: Box::new(source),
-        })?;
+        .map_err(|source| object_store::Error::Generic { store: "archive", source: Box::new(source) })?;
     let path = Path::parse(&wanted.id.key)?;
     let result = store.get(&path).await?;
     let size = result.meta.size;
@@ -165,12 +146,7 @@ async fn fetch_first(
         drop(result);
         store.get_range(&path, 0..piece_bytes).await?
     };
-    Ok(First {
-        bytes,
-        size,
-        store,
-        path,
-    })
+    Ok(First { bytes, size, store, path })
 }
 
 /// Sends one object.
@@ -188,20 +164,12 @@ impl Sending<'_> {
         first: Result<First, object_store::Error>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> bool {
-        let First {
-            bytes,
-            size,
-            store,
-            path,
-        } = match first {
+        let First { bytes, size, store, path } = match first {
             Ok(first) => first,
             Err(error) => return self.send(true, Err(error), None).await,
         };
         let mut sent = bytes.len() as u64;
-        if !self
-            .send(true, Ok(self.piece(bytes, true, sent >= size)), permit)
-            .await
-        {
+        if !self.send(true, Ok(self.piece(bytes, true, sent >= size)), permit).await {
             return false;
         }
         while sent < size {
@@ -220,13 +188,7 @@ impl Sending<'_> {
 
     fn piece(&self, bytes: Bytes, first: bool, last: bool) -> Piece {
         let Wanted { object, source, .. } = *self.wanted;
-        Piece {
-            object,
-            source,
-            bytes,
-            first,
-            last,
-        }
+        Piece { object, source, bytes, first, last }
     }
 
     async fn send(
@@ -235,14 +197,6 @@ impl Sending<'_> {
         piece: Result<Piece, object_store::Error>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> bool {
-        self.sender
-            .send(Fetched {
-                object: self.wanted.object,
-                first,
-                piece,
-                permit,
-            })
-            .await
-            .is_ok()
+        self.sender.send(Fetched { object: self.wanted.object, first, piece, permit }).await.is_ok()
     }
 }

@@ -73,26 +73,20 @@ impl Span {
         // A segment is bounded far below 4 GiB (`BatchLimits::plain_bytes_max`).
         debug_assert!(u32::try_from(end).is_ok(), "a segment stays under 4 GiB");
         let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self {
-            start: narrow(start),
-            end: narrow(end),
-            kind,
-        }
+        Self { start: narrow(start), end: narrow(end), kind }
     }
 
     /// Returns the text of the span; of a string, what lies between the quotes.
     #[inline]
     pub fn of(self, text: &str) -> &str {
-        text.get(self.start as usize..self.end as usize)
-            .unwrap_or_default()
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     /// Returns the JSON text of the value, quotes included.
     #[inline]
     pub fn json(self, text: &str) -> &str {
         let quote = usize::from(self.kind.is_string());
-        text.get(self.start as usize - quote..self.end as usize + quote)
-            .unwrap_or_default()
+        text.get(self.start as usize - quote..self.end as usize + quote).unwrap_or_default()
     }
 }
 
@@ -223,11 +217,7 @@ impl<'a> Scanner<'a> {
             return self.broken("no comma between two elements");
         }
         self.at += 1;
-        if self.peek()? == b']' {
-            self.broken("a comma before the end of an array")
-        } else {
-            Ok(true)
-        }
+        if self.peek()? == b']' { self.broken("a comma before the end of an array") } else { Ok(true) }
     }
 
     /// Passes a container, brackets of any depth up to the limit, without recursion.
@@ -321,11 +311,7 @@ impl<'a> Scanner<'a> {
             self.at += word.len();
             return Ok(kind);
         }
-        if word.starts_with(rest) {
-            Err(Stop::Incomplete)
-        } else {
-            self.broken("no value")
-        }
+        if word.starts_with(rest) { Err(Stop::Incomplete) } else { self.broken("no value") }
     }
 
     fn number(&mut self) -> Result<Kind, Stop> {
@@ -576,10 +562,7 @@ mod tests {
     #[test]
     fn finds_values_by_path() {
         let text = r#"{"a":{"b":1,"c":"x"},"c":[]}"#;
-        assert_eq!(
-            find(text, &["a", "c"]).map(|(span, text)| span.of(text)),
-            Some("x")
-        );
+        assert_eq!(find(text, &["a", "c"]).map(|(span, text)| span.of(text)), Some("x"));
         assert_eq!(find(text, &["c"]).map(|(span, text)| span.json(text)), Some("[]"));
         assert_eq!(find(text, &["a", "d"]), None);
         assert_eq!(find(text, &["c", "d"]), None);
@@ -587,10 +570,7 @@ mod tests {
 
     #[test]
     fn unescape_knows_pairs_and_refuses_halves() {
-        assert_eq!(
-            unescape(r#"a\"\\\/\n\u00e9\ud83d\ude00"#).as_deref(),
-            Some("a\"\\/\n\u{e9}\u{1f600}")
-        );
+        assert_eq!(unescape(r#"a\"\\\/\n\u00e9\ud83d\ude00"#).as_deref(), Some("a\"\\/\n\u{e9}\u{1f600}"));
         assert_eq!(unescape(r"\ud83d"), None);
         assert_eq!(unescape(r"\ude00"), None);
     }

@@ -19,15 +19,15 @@ use super::cpu::compute;
 use super::error::IngestError;
 use super::fetch::{Fetched, Wanted, fetch_all};
 use super::progress::Progress;
-use super::quarantine::{self, EntryFile};
 use super::queue::Queue;
 use super::segment::{Ending, Fill, Piece, Segment, SegmentLimits, Tally};
+use super::set_aside::{self, EntryFile};
 use super::source::LogSource;
 use super::source::key::SkipReason;
-use super::worker::Trail;
+use super::trail::Trail;
 use super::write::{WrittenFile, write};
 use crate::lake::catalog::{BatchId, FileKind, LakeFile};
-use crate::lake::path::EventDay;
+use crate::lake::path::{EventDay, quarantine_key};
 
 /// Pieces handed to the CPU pool at once. Their bytes are bounded by [`FetchLimits::ahead_bytes_max`].
 const PIECES_AT_ONCE: usize = 256;
@@ -52,10 +52,7 @@ struct Hands {
 
 impl Hands {
     fn new(limits: SegmentLimits) -> Self {
-        Self {
-            segment: Segment::new(limits),
-            builders: Builders::default(),
-        }
+        Self { segment: Segment::new(limits), builders: Builders::default() }
     }
 }
 
@@ -108,12 +105,7 @@ impl Lane {
         work: Work,
         trail: &Trail<Q>,
     ) -> Result<Written, IngestError> {
-        let Trail {
-            archive,
-            limits,
-            progress,
-            ..
-        } = trail;
+        let Trail { archive, limits, progress, .. } = trail;
         let limits_of_segment = self.limits;
         let hands = self.hands.get_or_insert_with(|| Hands::new(limits_of_segment));
         // A batch that was given up may have left its text behind.
@@ -121,12 +113,7 @@ impl Lane {
         let names = work.objects.iter().map(|wanted| wanted.id.to_string()).collect();
         let (sender, mut receiver) = mpsc::channel(PIECES_AT_ONCE);
         let mut fetching = JoinSet::new();
-        fetching.spawn(fetch_all(
-            Arc::clone(archive),
-            work.objects.clone(),
-            limits.fetch,
-            sender,
-        ));
+        fetching.spawn(fetch_all(Arc::clone(archive), work.objects.clone(), limits.fetch, sender));
         let naming = Arc::new(Naming { work, names });
         let (mut tallies, mut duplicates) = (BTreeMap::new(), BTreeMap::new());
         let (mut written, mut number) = (Written::default(), 0);
@@ -166,10 +153,7 @@ impl Lane {
     ) -> Result<Absorbed, IngestError> {
         let hands = self.hands.take().unwrap_or_else(|| Hands::new(self.limits));
         let naming = Arc::clone(naming);
-        compute("unpacking and parsing", move || {
-            absorb(hands, pieces, &naming, number, ended)
-        })
-        .await
+        compute("unpacking and parsing", move || absorb(hands, pieces, &naming, number, ended)).await
     }
 }
 
@@ -197,36 +181,28 @@ fn absorb(
         made = make(&mut hands, naming, number);
         hands.segment.clear();
     }
-    Absorbed {
-        hands,
-        rest: pieces,
-        tallies,
-        made,
-    }
+    Absorbed { hands, rest: pieces, tallies, made }
 }
 
 fn make(hands: &mut Hands, naming: &Naming, number: u32) -> Result<Made, IngestError> {
     let batch = &naming.work.batch;
     let name = format!("{batch}-{number}");
-    let Built { batches, duplicates } =
-        hands
-            .builders
-            .build(&hands.segment, &naming.names)
-            .map_err(|source| IngestError::Batch {
-                batch: batch.clone(),
-                source,
-            })?;
+    let Built { batches, duplicates } = hands
+        .builders
+        .build(&hands.segment, &naming.names)
+        .map_err(|source| IngestError::Batch { batch: batch.clone(), source })?;
     let files = batches
         .iter()
         .map(|rows| write(rows, &name))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| IngestError::Encode {
-            batch: batch.clone(),
-            source,
-        })?;
+        .map_err(|source| IngestError::Encode { batch: batch.clone(), source })?;
     Ok(Made {
         files,
-        set_aside: quarantine::file(&hands.segment, &naming.work, &name),
+        set_aside: set_aside::file(
+            &hands.segment,
+            &naming.work.objects,
+            quarantine_key(naming.work.day, &name),
+        ),
         duplicates,
     })
 }
@@ -240,13 +216,7 @@ fn sort_out(
     progress: &Progress,
 ) -> Result<VecDeque<(Piece, Option<OwnedSemaphorePermit>)>, IngestError> {
     let mut pieces = VecDeque::with_capacity(fetched.len());
-    for Fetched {
-        object,
-        piece,
-        permit,
-        first,
-    } in fetched
-    {
+    for Fetched { object, piece, permit, first } in fetched {
         let source = match piece {
             Ok(piece) => {
                 pieces.push_back((piece, permit));
@@ -254,34 +224,17 @@ fn sort_out(
             }
             Err(source) => source,
         };
-        let id = naming
-            .work
-            .objects
-            .get(object as usize)
-            .map(|wanted| wanted.id.clone());
+        let id = naming.work.objects.get(object as usize).map(|wanted| wanted.id.clone());
         let Some(id) = id else { continue };
         let gone = matches!(source, object_store::Error::NotFound { .. });
         if !first {
-            return Err(IngestError::Fetch {
-                object: Box::new(id),
-                source,
-            });
+            return Err(IngestError::Fetch { object: Box::new(id), source });
         }
-        let reason = if gone {
-            SkipReason::Gone
-        } else {
-            SkipReason::Unreachable
-        };
+        let reason = if gone { SkipReason::Gone } else { SkipReason::Unreachable };
         if !gone {
             progress.unreachable(&id.to_string(), chain(&source));
         }
-        tallies.insert(
-            object,
-            Tally {
-                ending: Ending::Skipped(reason),
-                ..Tally::default()
-            },
-        );
+        tallies.insert(object, Tally { ending: Ending::Skipped(reason), ..Tally::default() });
     }
     Ok(pieces)
 }
@@ -299,11 +252,8 @@ pub(super) async fn put_all<Q: Queue>(
     made: Made,
     written: &mut Written,
 ) -> Result<(), IngestError> {
-    let settled = made
-        .files
-        .iter()
-        .map(|written| &written.file)
-        .filter(|file| file.kind == FileKind::Settled);
+    let settled =
+        made.files.iter().map(|written| &written.file).filter(|file| file.kind == FileKind::Settled);
     let planned: Vec<LakeFile> = settled.cloned().collect();
     if !planned.is_empty() {
         trail.catalog.plan_files(batch, &planned, (trail.clock)()).await?;
@@ -320,9 +270,7 @@ pub(super) async fn put_all<Q: Queue>(
     }
     futures::stream::iter(puts)
         .map(|(key, bytes)| async move {
-            lake.put(&key, PutPayload::from(bytes))
-                .await
-                .map_err(|source| IngestError::Write { key, source })
+            lake.put(&key, PutPayload::from(bytes)).await.map_err(|source| IngestError::Write { key, source })
         })
         .buffer_unordered(PUTS_AT_ONCE)
         .try_collect::<()>()
@@ -348,10 +296,7 @@ fn conclude(
             tally.ending = Ending::Skipped(SkipReason::Empty);
         }
         let source = wanted.source.or(tally.source).map_or("unknown", LogSource::name);
-        written
-            .outcome
-            .objects
-            .push(outcome(wanted.id.clone(), source, &tally));
+        written.outcome.objects.push(outcome(wanted.id.clone(), source, &tally));
         written.tallies.push((source, tally));
     }
 }

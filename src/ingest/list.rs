@@ -18,7 +18,7 @@ use super::notification::{ObjectRef, write_notification};
 use super::progress::Progress;
 use super::queue::EmbeddedQueue;
 use super::source::key::{KeyVerdict, read_key};
-use super::worker::Trail;
+use super::trail::Trail;
 use crate::lake::store::Place;
 
 /// Announces objects.
@@ -45,20 +45,9 @@ impl Lister {
                 let store = self.archive.store(bucket)?;
                 let prefix = Path::from(prefix.as_str());
                 let mut objects = store.list(Some(&prefix).filter(|prefix| !prefix.as_ref().is_empty()));
-                while let Some(meta) = objects
-                    .try_next()
-                    .await
-                    .map_err(|source| list_error(place, source))?
-                {
-                    let version = meta
-                        .version
-                        .clone()
-                        .or_else(|| meta.e_tag.clone())
-                        .unwrap_or_default();
-                    if !self
-                        .announce(bucket, &meta, version.trim_matches('"').to_owned())
-                        .await
-                    {
+                while let Some(meta) = objects.try_next().await.map_err(|source| list_error(place, source))? {
+                    let version = meta.version.clone().or_else(|| meta.e_tag.clone()).unwrap_or_default();
+                    if !self.announce(bucket, &meta, version.trim_matches('"').to_owned()).await {
                         break;
                     }
                 }
@@ -72,9 +61,7 @@ impl Lister {
         let wrong = |source| list_error(place, source);
         let root = Path::from_absolute_path(path).map_err(|source| wrong(source.into()))?;
         if path.is_file() {
-            let meta = object_store::ObjectStoreExt::head(&store, &root)
-                .await
-                .map_err(wrong)?;
+            let meta = object_store::ObjectStoreExt::head(&store, &root).await.map_err(wrong)?;
             self.announce(LOCAL, &meta, local_version(&meta)).await;
             return Ok(());
         }
@@ -107,12 +94,7 @@ impl Lister {
             return true;
         }
         self.progress.announced(meta.size);
-        let object = ObjectRef {
-            bucket: bucket.to_owned(),
-            key,
-            version,
-            size: Some(meta.size),
-        };
+        let object = ObjectRef { bucket: bucket.to_owned(), key, version, size: Some(meta.size) };
         self.queue.send(write_notification(&object)).await
     }
 }
@@ -163,8 +145,5 @@ fn local_version(meta: &ObjectMeta) -> String {
 }
 
 fn list_error(place: &Place, source: object_store::Error) -> IngestError {
-    IngestError::List {
-        place: place.to_string(),
-        source,
-    }
+    IngestError::List { place: place.to_string(), source }
 }

@@ -28,7 +28,9 @@ pub mod cpu;
 pub mod lane;
 pub mod commit;
 pub mod claim;
+pub mod set_aside;
 pub mod progress;
+pub mod trail;
 pub mod worker;
 pub mod quarantine;
 
@@ -36,7 +38,8 @@ use std::sync::Arc;
 
 pub use error::IngestError;
 pub use queue::{EmbeddedQueue, Queue, QueueMessage};
-pub use worker::{IngestLimits, Trail, run};
+pub use trail::{IngestLimits, Trail};
+pub use worker::run;
 
 use crate::lake::catalog::{BatchId, CatalogError};
 

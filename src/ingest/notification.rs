@@ -41,10 +41,7 @@ const ENVELOPES_MAX: usize = 4;
 pub fn read_notification(body: &str) -> Result<Vec<ObjectRef>, NotificationError> {
     let mut message: Value = serde_json::from_str(body).map_err(|_no_json| NotificationError::NoJson)?;
     for _ in 0..ENVELOPES_MAX {
-        let inner = match (
-            message.get("Type").and_then(Value::as_str),
-            message.get("Message"),
-        ) {
+        let inner = match (message.get("Type").and_then(Value::as_str), message.get("Message")) {
             (Some("Notification"), Some(Value::String(inner))) => inner,
             _ => return read_message(&message),
         };
@@ -107,16 +104,8 @@ fn cloudtrail_notice(message: &Value) -> Option<Vec<ObjectRef>> {
 }
 
 fn version(object: &Value, id: &str, etag: &str) -> String {
-    let text = |name: &str| {
-        object
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|text| *text != "null")
-    };
-    text(id)
-        .or_else(|| text(etag))
-        .map(|text| text.trim_matches('"').to_owned())
-        .unwrap_or_default()
+    let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| *text != "null");
+    text(id).or_else(|| text(etag)).map(|text| text.trim_matches('"').to_owned()).unwrap_or_default()
 }
 
 /// Decodes form data: `+` is a space, `%2B` a plus.
@@ -172,29 +161,16 @@ mod tests {
         assert_eq!(read_notification(&twice), Ok(vec![expected]));
         let bridge = r#"{"source":"aws.s3","detail-type":"Object Created",
             "detail":{"bucket":{"name":"b"},"object":{"key":"a+b%2B","etag":"e"}}}"#;
-        let expected = ObjectRef {
-            bucket: "b".into(),
-            key: "a+b%2B".into(),
-            version: "e".into(),
-            size: None,
-        };
+        let expected =
+            ObjectRef { bucket: "b".into(), key: "a+b%2B".into(), version: "e".into(), size: None };
         assert_eq!(read_notification(bridge), Ok(vec![expected]));
     }
 
     #[test]
     fn tells_nothing_from_unknown() {
-        assert_eq!(
-            read_notification(r#"{"Event":"s3:TestEvent","Bucket":"b"}"#),
-            Ok(vec![])
-        );
-        assert_eq!(
-            read_notification(r#"{"Records":[{"eventName":"ObjectRemoved:Delete"}]}"#),
-            Ok(vec![])
-        );
-        assert_eq!(
-            read_notification("CloudTrail validation message."),
-            Err(NotificationError::NoJson)
-        );
+        assert_eq!(read_notification(r#"{"Event":"s3:TestEvent","Bucket":"b"}"#), Ok(vec![]));
+        assert_eq!(read_notification(r#"{"Records":[{"eventName":"ObjectRemoved:Delete"}]}"#), Ok(vec![]));
+        assert_eq!(read_notification("CloudTrail validation message."), Err(NotificationError::NoJson));
         assert_eq!(read_notification("{}"), Err(NotificationError::Unknown));
         let notice = r#"{"s3Bucket":"b","s3ObjectKey":["x","y"]}"#;
         assert_eq!(read_notification(notice).map(|objects| objects.len()), Ok(2));

@@ -84,12 +84,7 @@ struct InFlight {
 impl EmbeddedQueue {
     /// Returns an open queue. It holds at most `ready_max` messages; sending waits then.
     pub fn new(visibility: Duration, ready_max: usize) -> Self {
-        Self {
-            state: Mutex::default(),
-            changed: Notify::new(),
-            visibility,
-            ready_max,
-        }
+        Self { state: Mutex::default(), changed: Notify::new(), visibility, ready_max }
     }
 
     /// Sends a message, waiting while the queue is full. False once the queue is closed.
@@ -146,27 +141,16 @@ impl EmbeddedQueue {
             }
         }
         let mut messages = Vec::new();
-        while let Some((body, count)) = if messages.len() < messages_max {
-            state.ready.pop_front()
-        } else {
-            None
-        } {
+        while let Some((body, count)) =
+            if messages.len() < messages_max { state.ready.pop_front() } else { None }
+        {
             state.deliveries += 1;
             let (receipt_handle, receive_count) = (state.deliveries.to_string(), count + 1);
             let visible_at = now + self.visibility;
-            state.in_flight.insert(
-                receipt_handle.clone(),
-                InFlight {
-                    body: body.clone(),
-                    receive_count,
-                    visible_at,
-                },
-            );
-            messages.push(QueueMessage {
-                body,
-                receipt_handle,
-                receive_count,
-            });
+            state
+                .in_flight
+                .insert(receipt_handle.clone(), InFlight { body: body.clone(), receive_count, visible_at });
+            messages.push(QueueMessage { body, receipt_handle, receive_count });
         }
         if !messages.is_empty() {
             Received::Messages(messages)
@@ -195,9 +179,7 @@ impl Queue for std::sync::Arc<EmbeddedQueue> {
                     return Ok(received);
                 }
             }
-            let until = self
-                .next_visible()
-                .map_or(deadline, |visible| visible.min(deadline));
+            let until = self.next_visible().map_or(deadline, |visible| visible.min(deadline));
             // Cancel-safe: both branches only wait, and the state is looked at anew after either.
             tokio::select! {
                 () = changed => {}
@@ -236,10 +218,7 @@ mod tests {
 
     fn queue_of(bodies: &[&str]) -> EmbeddedQueue {
         let queue = EmbeddedQueue::new(HIDDEN, 10);
-        queue
-            .state()
-            .ready
-            .extend(bodies.iter().map(|body| ((*body).to_owned(), 0)));
+        queue.state().ready.extend(bodies.iter().map(|body| ((*body).to_owned(), 0)));
         queue
     }
 
@@ -266,10 +245,7 @@ mod tests {
         let held = take(&queue, Instant::now());
         assert!(matches!(queue.take(10, Instant::now()), Received::Nothing));
         queue.delete(&[held[0].receipt_handle.clone()]).await.unwrap();
-        assert!(matches!(
-            queue.receive(10, Duration::ZERO).await.unwrap(),
-            Received::Closed
-        ));
+        assert!(matches!(queue.receive(10, Duration::ZERO).await.unwrap(), Received::Closed));
         assert!(!queue.send("b".to_owned()).await);
     }
 
@@ -278,10 +254,7 @@ mod tests {
         let queue = std::sync::Arc::new(queue_of(&["a"]));
         let start = Instant::now();
         let held = take(&queue, start);
-        queue
-            .extend(&[held[0].receipt_handle.clone()], HIDDEN * 3)
-            .await
-            .unwrap();
+        queue.extend(&[held[0].receipt_handle.clone()], HIDDEN * 3).await.unwrap();
         assert_eq!(take(&queue, start + HIDDEN * 2), []);
         assert_eq!(take(&queue, start + HIDDEN * 4)[0].receive_count, 2);
     }

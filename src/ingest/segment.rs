@@ -154,10 +154,7 @@ const LOOK_BYTES: usize = 4096;
 impl Segment {
     /// Returns an empty segment.
     pub fn new(limits: SegmentLimits) -> Self {
-        Self {
-            limits,
-            ..Self::default()
-        }
+        Self { limits, ..Self::default() }
     }
 
     /// Returns how many records are held.
@@ -204,11 +201,7 @@ impl Segment {
         reading.tally.stored_bytes -= piece.bytes.len() as u64;
         self.reading = Some(reading);
         piece.first = false;
-        if full {
-            Fill::Full(piece)
-        } else {
-            Fill::Taken(None)
-        }
+        if full { Fill::Full(piece) } else { Fill::Taken(None) }
     }
 
     /// Says whether it is time to write; never when there is nothing to write.
@@ -222,10 +215,7 @@ impl Segment {
     /// # Errors
     /// It is no UTF-8, which `read` has seen to that it is.
     pub fn text(&self) -> Result<&str, std::str::Utf8Error> {
-        let end = self
-            .reading
-            .as_ref()
-            .map_or(self.text.len(), |reading| reading.done);
+        let end = self.reading.as_ref().map_or(self.text.len(), |reading| reading.done);
         std::str::from_utf8(self.text.get(..end).unwrap_or_default())
     }
 
@@ -258,20 +248,13 @@ impl Segment {
         let from = reading.done;
         let (mut faults, held) = (Vec::new(), self.rows());
         let records = &mut self.records;
-        let text = Text {
-            bytes: &self.text,
-            from,
-            last,
-        };
+        let text = Text { bytes: &self.text, from, last };
         let bytes_max = self.limits.record_bytes_max;
         reading.done = reading.walk.run(text, &mut faults, |scanner, index| {
             let found = cloudtrail::parse(scanner, records, object, index)?;
             // The same record is too large, whether it came in one piece or in many.
             let is_large = |record: &RawRecord| (record.range.end - record.range.start) as usize > bytes_max;
-            match records
-                .records
-                .pop_if(|record| found == Found::Record && is_large(record))
-            {
+            match records.records.pop_if(|record| found == Found::Record && is_large(record)) {
                 Some(_) => Ok(Found::Rejected(TOO_LARGE)),
                 None => Ok(found),
             }
@@ -280,14 +263,8 @@ impl Segment {
             self.note_fault(reading, object, &fault);
         }
         self.check_utf8(reading, (from, reading.done), held);
-        let newest = self
-            .records
-            .records
-            .get(held..)
-            .unwrap_or_default()
-            .iter()
-            .map(|record| record.time)
-            .max();
+        let newest =
+            self.records.records.get(held..).unwrap_or_default().iter().map(|record| record.time).max();
         reading.tally.time_max = reading.tally.time_max.max(newest);
     }
 
@@ -308,13 +285,8 @@ impl Segment {
             let index = reading.walk.records();
             reading.walk.stop();
             let reason = format!("more than {} bad records", self.limits.set_aside_records_max);
-            let fault = Fault {
-                index,
-                range: 0..0,
-                reason: "",
-                at: reading.walk.offset(from),
-                is_rest: true,
-            };
+            let fault =
+                Fault { index, range: 0..0, reason: "", at: reading.walk.offset(from), is_rest: true };
             self.note_fault(reading, object, &fault);
             if let Some(entry) = self.set_aside.last_mut() {
                 entry.reason.insert_str(0, &reason);
@@ -325,15 +297,8 @@ impl Segment {
     fn note_fault(&mut self, reading: &mut Reading, object: u32, fault: &Fault) {
         reading.tally.set_aside += 1;
         let bytes = self.text.get(fault.range.clone()).unwrap_or_default();
-        let kept = bytes
-            .get(..self.limits.set_aside_bytes_max.min(bytes.len()))
-            .unwrap_or_default()
-            .to_vec();
-        let rest = if fault.is_rest {
-            ", and nothing behind it can be read"
-        } else {
-            ""
-        };
+        let kept = bytes.get(..self.limits.set_aside_bytes_max.min(bytes.len())).unwrap_or_default().to_vec();
+        let rest = if fault.is_rest { ", and nothing behind it can be read" } else { "" };
         let reason = format!("{} at byte {}{rest}", fault.reason, fault.at);
         let is_whole = !fault.is_rest && !bytes.is_empty() && kept.len() == bytes.len();
         self.set_aside.push(SetAside {
@@ -355,10 +320,7 @@ impl Segment {
         if simdutf8::basic::from_utf8(stretch).is_ok() {
             return;
         }
-        let fresh = self
-            .records
-            .records
-            .split_off(held.min(self.records.records.len()));
+        let fresh = self.records.records.split_off(held.min(self.records.records.len()));
         let mut at = from;
         for record in fresh {
             let range = record.range.start as usize..record.range.end as usize;
@@ -370,13 +332,8 @@ impl Segment {
                 continue;
             }
             let at = reading.walk.offset(range.start);
-            let fault = Fault {
-                index: record.index,
-                range,
-                reason: "text that is no UTF-8",
-                at,
-                is_rest: false,
-            };
+            let fault =
+                Fault { index: record.index, range, reason: "text that is no UTF-8", at, is_rest: false };
             self.note_fault(reading, record.object, &fault);
         }
         blank(self.text.get_mut(at..to));
@@ -418,10 +375,7 @@ impl Segment {
 
     /// Makes room for more after the records were written: only the text of a record not yet whole stays.
     pub fn clear(&mut self) {
-        let keep_from = self
-            .reading
-            .as_ref()
-            .map_or(self.text.len(), |reading| reading.done);
+        let keep_from = self.reading.as_ref().map_or(self.text.len(), |reading| reading.done);
         if let Some(reading) = &mut self.reading {
             let start = keep_from.min(self.text.len());
             self.text.drain(..start);

@@ -8,85 +8,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::error::{Fate, IngestError};
-use super::fetch::{Archive, FetchLimits};
 use super::lane::Lane;
 use super::notification::read_notification;
-use super::progress::Progress;
 use super::queue::{Queue, QueueMessage, Received};
-use super::segment::SegmentLimits;
+use super::trail::Trail;
 use crate::lake::catalog::{BatchId, CatalogError};
-use crate::lake::{Catalog, Lake};
-
-/// Bounds of the writing trail.
-#[derive(Debug, Clone, Copy)]
-pub struct IngestLimits {
-    /// Lanes; by default as many as cores.
-    pub lanes: usize,
-    /// Stored bytes after which a batch is full: about one segment's worth of text when unpacked.
-    pub batch_stored_bytes_max: u64,
-    /// Messages after which a batch is full: SQS lets a queue have 120,000 in flight.
-    pub batch_messages_max: usize,
-    /// How long a batch waits for more: what makes a row visible late.
-    pub batch_age_max: Duration,
-    /// How long a claim lasts without being renewed. After a crash, others wait this long.
-    pub lease: Duration,
-    /// Deliveries of a message after which its failing stops the run.
-    pub deliveries_max: u32,
-    /// Bounds of fetching.
-    pub fetch: FetchLimits,
-    /// Bounds of a segment.
-    pub segment: SegmentLimits,
-}
-
-impl Default for IngestLimits {
-    fn default() -> Self {
-        Self {
-            lanes: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
-            batch_stored_bytes_max: 4 << 20,
-            batch_messages_max: 2000,
-            batch_age_max: Duration::from_secs(10),
-            lease: Duration::from_secs(30),
-            deliveries_max: 5,
-            fetch: FetchLimits::default(),
-            segment: SegmentLimits::default(),
-        }
-    }
-}
-
-/// Everything the writing trail works with.
-#[derive(Debug)]
-pub struct Trail<Q> {
-    /// Where objects are announced.
-    pub queue: Q,
-    /// Where objects are read.
-    pub archive: Arc<Archive>,
-    /// What was read and what can be seen.
-    pub catalog: Catalog,
-    /// Where rows are written.
-    pub lake: Lake,
-    /// Bounds.
-    pub limits: IngestLimits,
-    /// Counts.
-    pub progress: Arc<Progress>,
-    /// The clock.
-    pub clock: fn() -> Timestamp,
-}
-
-impl<Q> Trail<Q> {
-    /// Returns a name for a batch: names sort by time.
-    pub fn name_batch(&self) -> BatchId {
-        let now = (self.clock)();
-        let seconds = u64::try_from(now.as_second()).unwrap_or(0);
-        let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
-        let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos);
-        BatchId(uuid::Uuid::new_v7(time).simple().to_string())
-    }
-}
 
 /// Runs lanes until the queue is closed, shutdown is asked for, or one of them cannot go on.
 ///
@@ -150,9 +80,7 @@ async fn gather<Q: Queue>(trail: &Trail<Q>) -> Result<Option<Vec<QueueMessage>>,
         let wait = deadline.saturating_duration_since(tokio::time::Instant::now());
         match trail.queue.receive(RECEIVE_MAX, wait).await? {
             Received::Messages(messages) => {
-                let announced = messages
-                    .iter()
-                    .filter_map(|message| read_notification(&message.body).ok());
+                let announced = messages.iter().filter_map(|message| read_notification(&message.body).ok());
                 stored_bytes += announced.flatten().filter_map(|object| object.size).sum::<u64>();
                 gathered.extend(messages);
             }
@@ -171,20 +99,14 @@ async fn give_up<Q: Queue>(
     error: IngestError,
 ) -> Result<(), IngestError> {
     let released = trail.catalog.release(batch).await;
-    let deliveries = messages
-        .iter()
-        .map(|message| message.receive_count)
-        .max()
-        .unwrap_or(0);
+    let deliveries = messages.iter().map(|message| message.receive_count).max().unwrap_or(0);
     if error.fate() == Fate::Stop || deliveries >= trail.limits.deliveries_max {
         return Err(error);
     }
     released?;
     tracing::warn!(%batch, error = &error as &dyn std::error::Error, "batch given up, its messages come again");
-    let receipt_handles: Vec<String> = messages
-        .iter()
-        .map(|message| message.receipt_handle.clone())
-        .collect();
+    let receipt_handles: Vec<String> =
+        messages.iter().map(|message| message.receipt_handle.clone()).collect();
     trail.queue.extend(&receipt_handles, Duration::from_secs(1)).await
 }
 
@@ -202,10 +124,8 @@ impl Hold {
         batch: &BatchId,
         messages: &[QueueMessage],
     ) -> Self {
-        let receipt_handles: Vec<String> = messages
-            .iter()
-            .map(|message| message.receipt_handle.clone())
-            .collect();
+        let receipt_handles: Vec<String> =
+            messages.iter().map(|message| message.receipt_handle.clone()).collect();
         let (lose, lost) = watch::channel(false);
         let mut task = JoinSet::new();
         let (trail, batch) = (Arc::clone(trail), batch.clone());

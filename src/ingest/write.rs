@@ -28,16 +28,8 @@ pub struct WrittenFile {
 pub fn write(batch: &ClassBatch, name: &str) -> Result<WrittenFile, ParquetError> {
     let rows = batch.rows.num_rows() as u64;
     let (kind, key, purpose) = match batch.settled() {
-        Some(partition) => (
-            FileKind::Settled,
-            settled_key(&partition, name),
-            FilePurpose::Settled { rows },
-        ),
-        None => (
-            FileKind::Hot,
-            hot_key(batch.table, batch.day, name),
-            FilePurpose::Hot,
-        ),
+        Some(partition) => (FileKind::Settled, settled_key(&partition, name), FilePurpose::Settled { rows }),
+        None => (FileKind::Hot, hot_key(batch.table, batch.day, name), FilePurpose::Hot),
     };
     let mut encoder = Encoder::new(batch.table, purpose);
     encoder.write(&batch.rows)?;

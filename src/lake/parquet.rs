@@ -59,11 +59,7 @@ impl std::fmt::Debug for Encoder {
 impl Encoder {
     /// Starts a file of a table.
     pub fn new(table: Table, purpose: FilePurpose) -> Self {
-        Self {
-            table,
-            purpose,
-            writer: None,
-        }
+        Self { table, purpose, writer: None }
     }
 
     /// Adds rows.
@@ -83,16 +79,12 @@ impl Encoder {
             .with_properties(properties(self.table, self.purpose, rows))
             .with_skip_arrow_metadata(true);
         let schema = std::sync::Arc::clone(&self.table.schema().arrow);
-        Ok(self
-            .writer
-            .insert(ArrowWriter::try_new_with_options(Vec::new(), schema, options)?))
+        Ok(self.writer.insert(ArrowWriter::try_new_with_options(Vec::new(), schema, options)?))
     }
 
     /// Returns how many bytes are held: written and being encoded.
     pub fn held_bytes(&self) -> usize {
-        self.writer
-            .as_ref()
-            .map_or(0, |writer| writer.bytes_written() + writer.in_progress_size())
+        self.writer.as_ref().map_or(0, |writer| writer.bytes_written() + writer.in_progress_size())
     }
 
     /// Ends the file.
@@ -103,8 +95,7 @@ impl Encoder {
         if self.writer.is_none() {
             self.start(None)?;
         }
-        self.writer
-            .map_or_else(|| Ok(Bytes::new()), |writer| writer.into_inner().map(Bytes::from))
+        self.writer.map_or_else(|| Ok(Bytes::new()), |writer| writer.into_inner().map(Bytes::from))
     }
 }
 
@@ -126,11 +117,7 @@ fn properties(table: Table, purpose: FilePurpose, rows: Option<&RecordBatch>) ->
     if let (FilePurpose::Settled { .. }, Some(time)) =
         (purpose, time.and_then(|time| i32::try_from(time).ok()))
     {
-        let by_time = SortingColumn {
-            column_idx: time,
-            descending: false,
-            nulls_first: false,
-        };
+        let by_time = SortingColumn { column_idx: time, descending: false, nulls_first: false };
         builder = builder.set_sorting_columns(Some(vec![by_time]));
     }
     builder.build()
@@ -181,11 +168,7 @@ fn for_columns(
         &[&[]]
     };
     for end in ends {
-        let whole = path
-            .iter()
-            .cloned()
-            .chain(end.iter().map(ToString::to_string))
-            .collect();
+        let whole = path.iter().cloned().chain(end.iter().map(ToString::to_string)).collect();
         builder = set(builder, ColumnPath::new(whole), repeated || !end.is_empty());
     }
     builder
@@ -197,9 +180,8 @@ fn is_same_in_all(rows: &RecordBatch, path: &str) -> bool {
     let mut parts = path.split('.');
     let mut column = parts.next().and_then(|part| rows.column_by_name(part));
     for part in parts {
-        column = column
-            .and_then(|column| column.as_struct_opt())
-            .and_then(|column| column.column_by_name(part));
+        column =
+            column.and_then(|column| column.as_struct_opt()).and_then(|column| column.column_by_name(part));
     }
     let Some(column) = column else { return false };
     if column.null_count() == column.len() {

@@ -32,11 +32,7 @@ impl AccountId {
 
 impl std::fmt::Display for AccountId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if *self == Self::EXTERNAL {
-            f.write_str("external")
-        } else {
-            write!(f, "{:012}", self.0)
-        }
+        if *self == Self::EXTERNAL { f.write_str("external") } else { write!(f, "{:012}", self.0) }
     }
 }
 
@@ -49,9 +45,7 @@ impl Region {
     /// A Region that does not exist (yet) is kept.
     pub fn read(text: &str) -> Option<Self> {
         let fits = (1..=32).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         fits.then(|| Self(text.into()))
     }
 
@@ -82,9 +76,8 @@ impl EventDay {
 
     /// Returns the day of a moment in epoch milliseconds.
     pub fn of(time_ms: i64) -> Option<Self> {
-        let day = jiff::tz::TimeZone::UTC
-            .to_datetime(jiff::Timestamp::from_millisecond(time_ms).ok()?)
-            .date();
+        let day =
+            jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::from_millisecond(time_ms).ok()?).date();
         Self::from_date(day)
     }
 
@@ -133,12 +126,7 @@ pub fn hot_key(table: Table, day: EventDay, name: &str) -> String {
 
 /// Returns the key of a settled file.
 pub fn settled_key(partition: &Partition, name: &str) -> String {
-    let Partition {
-        table,
-        day,
-        account,
-        region,
-    } = partition;
+    let Partition { table, day, account, region } = partition;
     format!("ext/{table}/region={region}/accountId={account}/eventDay={day}/{name}.parquet")
 }
 
@@ -156,30 +144,15 @@ mod tests {
 
     #[test]
     fn a_record_cannot_choose_a_path() {
-        for hostile in [
-            "../../etc",
-            "us-east-1/..",
-            "US-EAST-1",
-            "",
-            "a b",
-            "é",
-            &"x".repeat(33),
-        ] {
+        for hostile in ["../../etc", "us-east-1/..", "US-EAST-1", "", "a b", "é", &"x".repeat(33)] {
             assert_eq!(Region::read(hostile), None, "{hostile}");
         }
-        for hostile in [
-            "1",
-            "1111222233334",
-            "11112222333x",
-            "+11122223333",
-            "１１１１２２２２３３３３",
-        ] {
+        for hostile in ["1", "1111222233334", "11112222333x", "+11122223333", "１１１１２２２２３３３３"]
+        {
             assert_eq!(AccountId::read(hostile), None, "{hostile}");
         }
         assert_eq!(
-            Region::read("me-south-1r")
-                .map(|region| region.to_string())
-                .as_deref(),
+            Region::read("me-south-1r").map(|region| region.to_string()).as_deref(),
             Some("me-south-1r")
         );
     }

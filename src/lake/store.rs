@@ -71,30 +71,20 @@ impl Place {
     /// # Errors
     /// Another scheme than `s3://`, or no bucket.
     pub fn read(text: &str) -> Result<Self, StoreError> {
-        let no_place = || StoreError::NoPlace {
-            text: text.to_owned(),
-        };
+        let no_place = || StoreError::NoPlace { text: text.to_owned() };
         if let Some(rest) = text.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             let prefix = prefix.trim_matches('/').to_owned();
-            let bucket = Some(bucket)
-                .filter(|bucket| !bucket.is_empty())
-                .ok_or_else(no_place)?
-                .to_owned();
+            let bucket = Some(bucket).filter(|bucket| !bucket.is_empty()).ok_or_else(no_place)?.to_owned();
             return Ok(Self::Bucket { bucket, prefix });
         }
-        let path = text
-            .strip_prefix("file://")
-            .map_or(text, |path| if path.is_empty() { "/" } else { path });
+        let path = text.strip_prefix("file://").map_or(text, |path| if path.is_empty() { "/" } else { path });
         if path.is_empty() || path.contains("://") {
             return Err(no_place());
         }
         std::path::absolute(path)
             .map(Self::Folder)
-            .map_err(|source| StoreError::Folder {
-                path: PathBuf::from(path),
-                source,
-            })
+            .map_err(|source| StoreError::Folder { path: PathBuf::from(path), source })
     }
 
     /// Returns what takes the place of a bucket's name in evidence: the bucket, or the folder's URL.
@@ -110,15 +100,11 @@ impl Place {
     /// # Errors
     /// The folder is not there, or the bucket's settings are wrong.
     pub fn open(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
-        let wrong = |source| StoreError::Open {
-            place: self.to_string(),
-            source,
-        };
+        let wrong = |source| StoreError::Open { place: self.to_string(), source };
         match self {
             Self::Folder(path) => {
-                let store = LocalFileSystem::new_with_prefix(path)
-                    .map_err(wrong)?
-                    .with_automatic_cleanup(false);
+                let store =
+                    LocalFileSystem::new_with_prefix(path).map_err(wrong)?.with_automatic_cleanup(false);
                 Ok(Arc::new(store))
             }
             Self::Bucket { bucket, .. } => {
@@ -146,10 +132,8 @@ impl Lake {
     pub fn open(place: Place) -> Result<Self, StoreError> {
         let store = match &place {
             Place::Folder(path) => {
-                std::fs::create_dir_all(path).map_err(|source| StoreError::Folder {
-                    path: path.clone(),
-                    source,
-                })?;
+                std::fs::create_dir_all(path)
+                    .map_err(|source| StoreError::Folder { path: path.clone(), source })?;
                 place.open()?
             }
             Place::Bucket { prefix, .. } if prefix.is_empty() => place.open()?,
@@ -164,26 +148,20 @@ impl Lake {
     /// # Errors
     /// The store's.
     pub async fn put(&self, key: &str, payload: PutPayload) -> Result<(), object_store::Error> {
-        self.store
-            .put(&object_store::path::Path::from(key), payload)
-            .await?;
+        self.store.put(&object_store::path::Path::from(key), payload).await?;
         let Place::Folder(folder) = &self.place else {
             return Ok(());
         };
         let path = folder.join(key);
-        let synced = tokio::task::spawn_blocking(move || sync(&path))
-            .await
-            .map_err(std::io::Error::other);
-        synced.flatten().map_err(|source| object_store::Error::Generic {
-            store: "folder",
-            source: Box::new(source),
-        })
+        let synced = tokio::task::spawn_blocking(move || sync(&path)).await.map_err(std::io::Error::other);
+        synced
+            .flatten()
+            .map_err(|source| object_store::Error::Generic { store: "folder", source: Box::new(source) })
     }
 }
 
 /// Brings a new file and its name to the disk.
 fn sync(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::File::open(path)?.sync_all()?;
-    path.parent()
-        .map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+    path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }

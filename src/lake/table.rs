@@ -19,22 +19,15 @@ pub enum Table {
     Authentication,
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "the list is part of the binary; a unit test reads it"
-)]
+#[expect(clippy::expect_used, reason = "the list is part of the binary; a unit test reads it")]
 static CLOUD_TRAIL_SCHEMA: LazyLock<Arc<TableSchema>> = LazyLock::new(|| {
     Arc::new(TableSchema::read(CLOUD_TRAIL).expect("schemas/cloud_trail.txt is well formed"))
 });
 
 impl Table {
     /// Every table, in the order reports list them.
-    pub const ALL: [Self; 4] = [
-        Self::ApiActivity,
-        Self::DataActivity,
-        Self::AccountChange,
-        Self::Authentication,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::ApiActivity, Self::DataActivity, Self::AccountChange, Self::Authentication];
 
     /// Returns the Security Lake source name: at most 20 characters, since AWS puts it in a role name.
     pub const fn source_name(self) -> &'static str {

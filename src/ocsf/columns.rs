@@ -68,10 +68,7 @@ pub struct Columns {
 impl Validity {
     /// All rows have a value; the bits are then never looked at.
     fn full(rows: usize) -> Self {
-        Self {
-            words: Vec::new(),
-            set: rows,
-        }
+        Self { words: Vec::new(), set: rows }
     }
 
     #[inline]
@@ -92,11 +89,7 @@ impl Validity {
             return None;
         }
         words.resize(rows.div_ceil(64), 0);
-        Some(NullBuffer::new(BooleanBuffer::new(
-            Buffer::from_vec(words),
-            0,
-            rows,
-        )))
+        Some(NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(words), 0, rows)))
     }
 }
 
@@ -104,19 +97,12 @@ impl Text {
     fn repeat(values: &[&str], times: usize) -> Self {
         let bytes = values.concat().into_bytes().repeat(times);
         let mut total = 0;
-        let lengths = std::iter::repeat_n(values, times)
-            .flatten()
-            .map(|value| value.len());
+        let lengths = std::iter::repeat_n(values, times).flatten().map(|value| value.len());
         let ends = lengths.map(|length| {
             total += length;
             end(total)
         });
-        Self {
-            ends: ends.collect(),
-            bytes,
-            valid: Validity::full(times * values.len()),
-            bytes_before: 0,
-        }
+        Self { ends: ends.collect(), bytes, valid: Validity::full(times * values.len()), bytes_before: 0 }
     }
 
     #[inline]
@@ -165,10 +151,7 @@ impl<T: Default + Clone> Fixed<T> {
 
 /// A batch is far smaller than 2 GiB (`BatchLimits::plain_bytes_max`), so offsets fit.
 fn end(len: usize) -> i32 {
-    debug_assert!(
-        i32::try_from(len).is_ok(),
-        "a column of one batch stays under 2 GiB"
-    );
+    debug_assert!(i32::try_from(len).is_ok(), "a column of one batch stays under 2 GiB");
     i32::try_from(len).unwrap_or(i32::MAX)
 }
 
@@ -276,10 +259,7 @@ impl Columns {
     /// Gives all complete rows the same 32-bit number.
     pub fn fill_int(&mut self, column: IntColumn, value: i32) {
         if let Some(int) = self.int.get_mut(column.0) {
-            *int = Fixed {
-                values: vec![value; self.rows],
-                valid: Validity::full(self.rows),
-            };
+            *int = Fixed { values: vec![value; self.rows], valid: Validity::full(self.rows) };
         }
     }
 
@@ -306,11 +286,7 @@ impl Columns {
     pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         let schema = Arc::clone(&self.schema);
         let rows = std::mem::take(&mut self.rows);
-        let arrays = schema
-            .roots
-            .iter()
-            .map(|node| self.build(node, rows))
-            .collect::<Result<Vec<_>, _>>()?;
+        let arrays = schema.roots.iter().map(|node| self.build(node, rows)).collect::<Result<Vec<_>, _>>()?;
         RecordBatch::try_new(Arc::clone(&schema.arrow), arrays)
     }
 
@@ -341,10 +317,7 @@ impl Columns {
     }
 
     fn build_struct(&mut self, fields: &Fields, nodes: &[Node], rows: usize) -> Result<ArrayRef, ArrowError> {
-        let arrays = nodes
-            .iter()
-            .map(|node| self.build(node, rows))
-            .collect::<Result<Vec<_>, _>>()?;
+        let arrays = nodes.iter().map(|node| self.build(node, rows)).collect::<Result<Vec<_>, _>>()?;
         let nulls = any_valid(&arrays, rows);
         Ok(Arc::new(StructArray::try_new(fields.clone(), arrays, nulls)?))
     }
@@ -359,12 +332,7 @@ impl Columns {
         let (ends, items) = self.take_list(list, rows);
         let nulls = filled(&ends);
         let values = self.build(node, items)?;
-        Ok(Arc::new(ListArray::try_new(
-            Arc::clone(item),
-            offsets(&ends),
-            values,
-            nulls,
-        )?))
+        Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets(&ends), values, nulls)?))
     }
 
     fn build_map(&mut self, list: usize, slots: (usize, usize), rows: usize) -> Result<ArrayRef, ArrowError> {
@@ -379,13 +347,7 @@ impl Columns {
             return Err(ArrowError::SchemaError("a map has entries".to_owned()));
         };
         let entries = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
-        Ok(Arc::new(MapArray::try_new(
-            entry,
-            offsets(&ends),
-            entries,
-            nulls,
-            sorted,
-        )?))
+        Ok(Arc::new(MapArray::try_new(entry, offsets(&ends), entries, nulls, sorted)?))
     }
 
     fn take_list(&mut self, list: usize, rows: usize) -> (Vec<i32>, usize) {
@@ -411,10 +373,7 @@ impl List {
 /// A list without items is null, since OCSF has no use for an empty one.
 fn filled(ends: &[i32]) -> Option<NullBuffer> {
     let mut last = 0;
-    let valid: Vec<bool> = ends
-        .iter()
-        .map(|end| std::mem::replace(&mut last, *end) != *end)
-        .collect();
+    let valid: Vec<bool> = ends.iter().map(|end| std::mem::replace(&mut last, *end) != *end).collect();
     valid.contains(&false).then(|| NullBuffer::from(valid))
 }
 

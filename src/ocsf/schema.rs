@@ -172,21 +172,13 @@ impl TableSchema {
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }
-            let wrong = |what: &str| SchemaError {
-                line: number + 1,
-                what: what.to_owned(),
-            };
+            let wrong = |what: &str| SchemaError { line: number + 1, what: what.to_owned() };
             let leaf = read_leaf(line).ok_or_else(|| wrong("want a path, a type and its meaning"))?;
             insert(&mut drafts, &leaf.path, leaf.leaf_type, &mut counts).map_err(wrong)?;
             leaves.push(leaf);
         }
         let (fields, roots): (Vec<Field>, Vec<Node>) = drafts.iter().map(Draft::node).unzip();
-        Ok(Self {
-            leaves,
-            arrow: Arc::new(Schema::new(fields)),
-            roots,
-            counts,
-        })
+        Ok(Self { leaves, arrow: Arc::new(Schema::new(fields)), roots, counts })
     }
 }
 
@@ -196,13 +188,7 @@ fn read_leaf(line: &str) -> Option<Leaf> {
     let leaf_type = LeafType::of(words.next()?)?;
     let needle = words.next_if_eq(&"needle").is_some();
     let unique = words.next_if_eq(&"unique").is_some();
-    Some(Leaf {
-        path,
-        leaf_type,
-        needle,
-        unique,
-        meaning: words.collect::<Vec<_>>().join(" "),
-    })
+    Some(Leaf { path, leaf_type, needle, unique, meaning: words.collect::<Vec<_>>().join(" ") })
 }
 
 fn insert(
@@ -211,22 +197,14 @@ fn insert(
     leaf_type: LeafType,
     counts: &mut Counts,
 ) -> Result<(), &'static str> {
-    let (head, rest) = path
-        .split_once('.')
-        .map_or((path, None), |(head, rest)| (head, Some(rest)));
+    let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
     let name = head.trim_end_matches("[]");
     let is_list = head.ends_with("[]");
     let found = drafts.iter().position(|draft| draft.name == name);
     let at = found.unwrap_or_else(|| {
         let list = counts.list;
         counts.list += usize::from(is_list || (leaf_type == LeafType::Map && rest.is_none()));
-        drafts.push(Draft {
-            name: name.to_owned(),
-            is_list,
-            list,
-            leaf: None,
-            children: Vec::new(),
-        });
+        drafts.push(Draft { name: name.to_owned(), is_list, list, leaf: None, children: Vec::new() });
         drafts.len() - 1
     });
     let draft = drafts.get_mut(at).ok_or("no such name")?;
@@ -309,17 +287,10 @@ pub const fn flag(list: &str, path: &str) -> FlagColumn {
 /// Returns the handle of the map at `path`.
 pub const fn map(list: &str, path: &str) -> MapColumn {
     let key = slot(list, path, b"map<string,string>");
-    MapColumn {
-        list: self::list(list, path),
-        key: TextColumn(key),
-        value: TextColumn(key + 1),
-    }
+    MapColumn { list: self::list(list, path), key: TextColumn(key), value: TextColumn(key + 1) }
 }
 /// Returns the handle of the list that starts at `path` (which ends in `[]`, or names a map).
-#[expect(
-    clippy::panic,
-    reason = "runs at compile time only: a wrong path stops the build"
-)]
+#[expect(clippy::panic, reason = "runs at compile time only: a wrong path stops the build")]
 pub const fn list(list: &str, path: &str) -> ListColumn {
     let (bytes, want) = (list.as_bytes(), path.as_bytes());
     let (mut at, mut count, mut last) = (0, 0, (0, 0));
@@ -349,33 +320,19 @@ struct Line {
     next: usize,
 }
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "runs at compile time only, on our own list"
-)]
+#[expect(clippy::indexing_slicing, reason = "runs at compile time only, on our own list")]
 impl Line {
     const fn at(bytes: &[u8], start: usize) -> Self {
         let mut end = start;
         while end < bytes.len() && bytes[end] != b'\n' {
             end += 1;
         }
-        let path = if bytes[start] == b'#' {
-            (start, start)
-        } else {
-            word(bytes, start, end)
-        };
-        Self {
-            path,
-            leaf_type: word(bytes, path.1, end),
-            next: end + 1,
-        }
+        let path = if bytes[start] == b'#' { (start, start) } else { word(bytes, start, end) };
+        Self { path, leaf_type: word(bytes, path.1, end), next: end + 1 }
     }
 }
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "runs at compile time only, on our own list"
-)]
+#[expect(clippy::indexing_slicing, reason = "runs at compile time only, on our own list")]
 const fn word(bytes: &[u8], mut from: usize, end: usize) -> (usize, usize) {
     while from < end && bytes[from] == b' ' {
         from += 1;
@@ -387,10 +344,7 @@ const fn word(bytes: &[u8], mut from: usize, end: usize) -> (usize, usize) {
     (from, to)
 }
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "runs at compile time only, on our own list"
-)]
+#[expect(clippy::indexing_slicing, reason = "runs at compile time only, on our own list")]
 const fn same(a: &[u8], a_span: (usize, usize), b: &[u8], b_span: (usize, usize)) -> bool {
     let len = a_span.1 - a_span.0;
     if len != b_span.1 - b_span.0 {
@@ -407,10 +361,7 @@ const fn same(a: &[u8], a_span: (usize, usize), b: &[u8], b_span: (usize, usize)
 }
 
 /// The part of a path up to and with its `[]`; of a map the whole path; else nothing.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "runs at compile time only, on our own list"
-)]
+#[expect(clippy::indexing_slicing, reason = "runs at compile time only, on our own list")]
 const fn list_prefix(bytes: &[u8], line: &Line) -> (usize, usize) {
     if bytes[line.leaf_type.0] == b'm' {
         return line.path;
@@ -425,10 +376,7 @@ const fn list_prefix(bytes: &[u8], line: &Line) -> (usize, usize) {
     (line.path.0, line.path.0)
 }
 
-#[expect(
-    clippy::panic,
-    reason = "runs at compile time only: a wrong path stops the build"
-)]
+#[expect(clippy::panic, reason = "runs at compile time only: a wrong path stops the build")]
 const fn slot(list: &str, path: &str, leaf_type: &[u8]) -> usize {
     let (bytes, want) = (list.as_bytes(), path.as_bytes());
     let (mut at, mut count) = (0, 0);
@@ -451,10 +399,7 @@ const fn slot(list: &str, path: &str, leaf_type: &[u8]) -> usize {
 }
 
 /// The kind of builder a type is filled by, as a letter, and how many of them it takes.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "runs at compile time only, on our own list"
-)]
+#[expect(clippy::indexing_slicing, reason = "runs at compile time only, on our own list")]
 const fn family(bytes: &[u8], leaf_type: (usize, usize)) -> (u8, usize) {
     match (bytes[leaf_type.0], bytes[leaf_type.0 + 1]) {
         (b'm', _) => (b's', 2),
@@ -490,9 +435,6 @@ mod tests {
     #[test]
     fn refuses_a_line_without_a_known_type() {
         let error = TableSchema::read("time bigint\nactor.user.uid text\n").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "line 2 of the column list: want a path, a type and its meaning"
-        );
+        assert_eq!(error.to_string(), "line 2 of the column list: want a path, a type and its meaning");
     }
 }

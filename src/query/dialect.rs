@@ -65,7 +65,5 @@ fn member(name: &Ident) -> AccessExpr {
         Some(_) => name.value.clone(),
         None => name.value.to_lowercase(),
     };
-    AccessExpr::Subscript(Subscript::Index {
-        index: Expr::Value(Value::SingleQuotedString(text).into()),
-    })
+    AccessExpr::Subscript(Subscript::Index { index: Expr::Value(Value::SingleQuotedString(text).into()) })
 }

@@ -43,10 +43,7 @@ impl ScalarUDFImpl for EventDayOf {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let Some(times) = arrays
-            .first()
-            .and_then(|array| array.as_primitive_opt::<Int64Type>())
-        else {
+        let Some(times) = arrays.first().and_then(|array| array.as_primitive_opt::<Int64Type>()) else {
             return exec_err!("event_day takes epoch milliseconds");
         };
         Ok(ColumnarValue::Array(Arc::new(days(times))))
@@ -88,16 +85,6 @@ mod tests {
         ]);
         let days = days(&times);
         let days: Vec<_> = days.iter().collect();
-        assert_eq!(
-            days,
-            [
-                Some("20241231"),
-                Some("20250101"),
-                Some("19691231"),
-                None,
-                None,
-                None
-            ]
-        );
+        assert_eq!(days, [Some("20241231"), Some("20250101"), Some("19691231"), None, None, None]);
     }
 }

@@ -35,15 +35,10 @@ pub fn questions() -> impl Iterator<Item = Question> {
 /// # Errors
 /// There is none of this id.
 pub fn question(id: &str) -> Result<Question, QueryError> {
-    questions()
-        .find(|question| question.id == id)
-        .ok_or_else(|| QueryError::NoQuestion {
-            id: super::format::text::visible(id).into_owned(),
-            known: questions()
-                .map(|question| question.id)
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
+    questions().find(|question| question.id == id).ok_or_else(|| QueryError::NoQuestion {
+        id: super::format::text::visible(id).into_owned(),
+        known: questions().map(|question| question.id).collect::<Vec<_>>().join(", "),
+    })
 }
 
 /// A file without id and title is no question; a test reads them all.
@@ -62,12 +57,7 @@ fn read(sql: &'static str) -> Option<Question> {
             _ => {}
         }
     }
-    Some(Question {
-        id: id?,
-        title: title?,
-        params,
-        sql,
-    })
+    Some(Question { id: id?, title: title?, params, sql })
 }
 
 #[cfg(test)]
@@ -79,11 +69,7 @@ mod tests {
         assert_eq!(questions().count(), FILES.len());
         for question in questions() {
             assert!(!question.title.is_empty(), "{}", question.id);
-            let body: String = question
-                .sql
-                .lines()
-                .filter(|line| !line.starts_with("--"))
-                .collect();
+            let body: String = question.sql.lines().filter(|line| !line.starts_with("--")).collect();
             for (name, meaning) in &question.params {
                 assert!(!meaning.is_empty(), "{}: {name}", question.id);
                 assert!(body.contains(&format!("${name}")), "{}: {name}", question.id);

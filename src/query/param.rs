@@ -30,11 +30,7 @@ impl Params {
     /// # Errors
     /// A text without a name before an equals sign.
     pub fn read<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Self, QueryError> {
-        pairs
-            .into_iter()
-            .map(read_pair)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        pairs.into_iter().map(read_pair).collect::<Result<_, _>>().map(Self)
     }
 
     /// Adds a value.
@@ -67,19 +63,13 @@ impl Params {
     fn check(&self, wanted: &BTreeSet<String>) -> Result<(), QueryError> {
         let missing: Vec<_> = wanted.iter().filter(|name| !self.0.contains_key(*name)).collect();
         if !missing.is_empty() {
-            return Err(QueryError::ParamMissing {
-                missing: names(missing),
-            });
+            return Err(QueryError::ParamMissing { missing: names(missing) });
         }
         match self.0.keys().find(|name| !wanted.contains(*name)) {
             None => Ok(()),
             Some(given) => Err(QueryError::ParamUnknown {
                 given: given.clone(),
-                known: if wanted.is_empty() {
-                    "none".to_owned()
-                } else {
-                    names(wanted)
-                },
+                known: if wanted.is_empty() { "none".to_owned() } else { names(wanted) },
             }),
         }
     }
@@ -117,9 +107,7 @@ impl Params {
         let value = value.ok_or_else(|| {
             DataFusionError::External(Box::new(QueryError::ParamType {
                 name: name.to_owned(),
-                wanted: field
-                    .as_ref()
-                    .map_or_else(String::new, |field| field.data_type().to_string()),
+                wanted: field.as_ref().map_or_else(String::new, |field| field.data_type().to_string()),
             }))
         })?;
         Ok(Transformed::yes(Expr::Literal(value, None)))
@@ -127,14 +115,11 @@ impl Params {
 }
 
 fn read_pair(pair: &str) -> Result<(String, String), QueryError> {
-    let shape = || QueryError::ParamShape {
-        text: Cause::new(&pair).to_string(),
-    };
+    let shape = || QueryError::ParamShape { text: Cause::new(&pair).to_string() };
     let (name, value) = pair.split_once('=').ok_or_else(shape)?;
     let name = name.trim().trim_start_matches('$');
     let fits = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    fits.then(|| (name.to_owned(), value.to_owned()))
-        .ok_or_else(shape)
+    fits.then(|| (name.to_owned(), value.to_owned())).ok_or_else(shape)
 }
 
 fn names<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
@@ -202,22 +187,10 @@ mod tests {
         let check = |text, wanted: &DataType, expected| assert_eq!(typed(text, wanted), expected, "{text}");
         let new_year = 1_735_689_600_000;
         check("5", &DataType::Int64, Some(ScalarValue::Int64(Some(5))));
-        check(
-            "2025-01-01",
-            &DataType::Int64,
-            Some(ScalarValue::Int64(Some(new_year))),
-        );
-        check(
-            "2025-01-01T01:00:00+01:00",
-            &DataType::Int64,
-            Some(ScalarValue::Int64(Some(new_year))),
-        );
+        check("2025-01-01", &DataType::Int64, Some(ScalarValue::Int64(Some(new_year))));
+        check("2025-01-01T01:00:00+01:00", &DataType::Int64, Some(ScalarValue::Int64(Some(new_year))));
         check("soon", &DataType::Int64, None);
-        check(
-            "111122223333",
-            &DataType::Utf8,
-            Some(ScalarValue::from("111122223333")),
-        );
+        check("111122223333", &DataType::Utf8, Some(ScalarValue::from("111122223333")));
         check("true", &DataType::Boolean, Some(ScalarValue::Boolean(Some(true))));
         assert_eq!(guess("007"), ScalarValue::from("007"));
         assert_eq!(guess("-7"), ScalarValue::Int64(Some(-7)));

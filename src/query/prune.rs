@@ -44,12 +44,7 @@ struct Bounds<T> {
 
 impl Bounds<i64> {
     fn of(low: i64, high: i64) -> Self {
-        Self {
-            before: low.saturating_sub(1),
-            low,
-            high,
-            after: high.saturating_add(1),
-        }
+        Self { before: low.saturating_sub(1), low, high, after: high.saturating_add(1) }
     }
 }
 
@@ -77,16 +72,10 @@ enum Subject {
 }
 
 impl<T: Copy + Ord> Span<T> {
-    const ALL: Self = Self {
-        first: None,
-        last: None,
-    };
+    const ALL: Self = Self { first: None, last: None };
 
     fn and(self, other: Self) -> Self {
-        Self {
-            first: self.first.max(other.first),
-            last: [self.last, other.last].into_iter().flatten().min(),
-        }
+        Self { first: self.first.max(other.first), last: [self.last, other.last].into_iter().flatten().min() }
     }
 
     /// The span that holds both; an open end stays open.
@@ -104,15 +93,7 @@ impl<T: Copy + Ord> Span<T> {
     /// What `x <operator> literal` leaves, where the literal stands for `low..=high`, and
     /// what comes before and after that is known. A window that ends at midnight must not
     /// open the next day.
-    fn of(
-        operator: Operator,
-        Bounds {
-            before,
-            low,
-            high,
-            after,
-        }: Bounds<T>,
-    ) -> Self {
+    fn of(operator: Operator, Bounds { before, low, high, after }: Bounds<T>) -> Self {
         let (first, last) = match operator {
             Operator::Eq => (Some(low), Some(high)),
             Operator::GtEq => (Some(low), None),
@@ -127,19 +108,11 @@ impl<T: Copy + Ord> Span<T> {
 
 impl Scope {
     /// Everything.
-    pub(super) const ALL: Self = Self {
-        accounts: None,
-        regions: None,
-        days: Span::ALL,
-        times: Span::ALL,
-    };
+    pub(super) const ALL: Self = Self { accounts: None, regions: None, days: Span::ALL, times: Span::ALL };
 
     /// Reads filters of which every row has to pass all.
     pub(super) fn of_all(filters: &[Expr]) -> Self {
-        filters
-            .iter()
-            .map(Self::of)
-            .fold(Self::ALL, |scope, next| scope.and(&next))
+        filters.iter().map(Self::of).fold(Self::ALL, |scope, next| scope.and(&next))
     }
 
     fn of(filter: &Expr) -> Self {
@@ -152,19 +125,12 @@ impl Scope {
                     .or_else(|| Self::compared(right, op.swap()?, left))
                     .unwrap_or(Self::ALL),
             },
-            Expr::Between(Between {
-                expr,
-                negated: false,
-                low,
-                high,
-            }) => Self::compared(expr, Operator::GtEq, low)
-                .unwrap_or(Self::ALL)
-                .and(&Self::compared(expr, Operator::LtEq, high).unwrap_or(Self::ALL)),
-            Expr::InList(InList {
-                expr,
-                list,
-                negated: false,
-            }) => list
+            Expr::Between(Between { expr, negated: false, low, high }) => {
+                Self::compared(expr, Operator::GtEq, low)
+                    .unwrap_or(Self::ALL)
+                    .and(&Self::compared(expr, Operator::LtEq, high).unwrap_or(Self::ALL))
+            }
+            Expr::InList(InList { expr, list, negated: false }) => list
                 .iter()
                 .map(|item| Self::compared(expr, Operator::Eq, item).unwrap_or(Self::ALL))
                 .reduce(|scope, next| scope.or(&next))
@@ -247,12 +213,8 @@ impl Scope {
             }),
             accounts: list(&self.accounts),
             regions: list(&self.regions),
-            times: (self.times != Span::ALL).then(|| {
-                (
-                    self.times.first.unwrap_or(i64::MIN),
-                    self.times.last.unwrap_or(i64::MAX),
-                )
-            }),
+            times: (self.times != Span::ALL)
+                .then(|| (self.times.first.unwrap_or(i64::MIN), self.times.last.unwrap_or(i64::MAX))),
         }
     }
 }
@@ -378,10 +340,7 @@ mod tests {
 
     fn check(filter: &Expr, expected: &FileFilter) {
         let found = Scope::of_all(std::slice::from_ref(filter)).file_filter(Table::ApiActivity);
-        let expected = FileFilter {
-            table: Some(Table::ApiActivity),
-            ..expected.clone()
-        };
+        let expected = FileFilter { table: Some(Table::ApiActivity), ..expected.clone() };
         assert_eq!(found, expected, "{filter}");
     }
 
@@ -404,32 +363,22 @@ mod tests {
             &one(&["111122223333", "444455556666"]),
         );
         check(
-            &col("accountid")
-                .eq(lit("111122223333"))
-                .or(col("region").eq(lit("x"))),
+            &col("accountid").eq(lit("111122223333")).or(col("region").eq(lit("x"))),
             &FileFilter::default(),
         );
         check(&col("accountid").not_eq(lit("1")), &FileFilter::default());
-        check(
-            &col("accountid").in_list(vec![lit("1")], true),
-            &FileFilter::default(),
-        );
+        check(&col("accountid").in_list(vec![lit("1")], true), &FileFilter::default());
     }
 
     #[test]
     fn reads_days_and_times_never_too_narrow() {
-        let by_day = |days| FileFilter {
-            days,
-            ..FileFilter::default()
-        };
+        let by_day = |days| FileFilter { days, ..FileFilter::default() };
         check(
             &col("eventday").between(lit("20250101"), lit("20250103")),
             &by_day(days("20250101", "20250103")),
         );
         check(
-            &col("eventday")
-                .eq(lit("20250101"))
-                .or(col("eventday").eq(lit("20250105"))),
+            &col("eventday").eq(lit("20250101")).or(col("eventday").eq(lit("20250105"))),
             &by_day(days("20250101", "20250105")),
         );
         check(&col("eventday").gt_eq(lit("2025")), &by_day(None));
@@ -466,9 +415,7 @@ mod tests {
 
     #[test]
     fn a_contradiction_needs_no_file() {
-        let never = col("accountid")
-            .eq(lit("1".repeat(12)))
-            .and(col("accountid").eq(lit("2".repeat(12))));
+        let never = col("accountid").eq(lit("1".repeat(12))).and(col("accountid").eq(lit("2".repeat(12))));
         assert!(Scope::of(&never).is_nothing());
         let backwards = col("time").gt(lit(5_i64)).and(col("time").lt(lit(3_i64)));
         assert!(Scope::of(&backwards).is_nothing());

@@ -51,9 +51,7 @@ pub struct Rows {
 
 impl std::fmt::Debug for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows")
-            .field("rows", &self.rows)
-            .finish_non_exhaustive()
+        f.debug_struct("Rows").field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 
@@ -88,10 +86,8 @@ impl Rows {
     /// Returns the columns, named as Athena names them: `api.operation` without an alias is `operation`.
     pub fn schema(&self) -> SchemaRef {
         let schema = self.stream.schema();
-        let fields = schema
-            .fields()
-            .iter()
-            .map(|field| field.as_ref().clone().with_name(last_name(field.name())));
+        let fields =
+            schema.fields().iter().map(|field| field.as_ref().clone().with_name(last_name(field.name())));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
@@ -107,9 +103,7 @@ impl Rows {
                 Some(Ok(batch)) => {
                     self.rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
                     let named = RecordBatch::try_new(self.schema(), batch.columns().to_vec());
-                    return named
-                        .map(Some)
-                        .map_err(|error| running(&error.into(), self.limit_bytes));
+                    return named.map(Some).map_err(|error| running(&error.into(), self.limit_bytes));
                 }
                 Some(Err(error)) if self.rows == 0 && self.tries_left > 0 && is_gone(&error) => {
                     self.tries_left -= 1;
@@ -142,18 +136,12 @@ impl Rows {
 /// The last name of a path that DataFusion wrote as `table.column[member][member]`; any other text as it is.
 fn last_name(name: &str) -> &str {
     let is_word = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     let member = name.strip_suffix(']').and_then(|path| path.rsplit_once('['));
     match member {
         Some((path, last))
-            if is_word(last)
-                && path
-                    .split(['.', '[', ']'])
-                    .all(|part| part.is_empty() || is_word(part)) =>
+            if is_word(last) && path.split(['.', '[', ']']).all(|part| part.is_empty() || is_word(part)) =>
         {
             last
         }
@@ -200,9 +188,7 @@ fn refuse_changes(statement: &Statement) -> Result<(), QueryError> {
 }
 
 fn refused(statement: &str) -> QueryError {
-    QueryError::Refused {
-        statement: Cause::new(&statement).to_string(),
-    }
+    QueryError::Refused { statement: Cause::new(&statement).to_string() }
 }
 
 /// The same again on the plan: what a query contains counts too.
@@ -217,15 +203,10 @@ fn verify(plan: &LogicalPlan) -> Result<(), QueryError> {
 
 fn planning(error: DataFusionError) -> QueryError {
     if let DataFusionError::Plan(text) = error.find_root()
-        && let Some(name) = text
-            .strip_prefix("table '")
-            .and_then(|rest| rest.strip_suffix("' not found"))
+        && let Some(name) = text.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"))
     {
         let known: Vec<_> = views::listed().collect();
-        return QueryError::NoTable {
-            name: Cause::new(&name).to_string(),
-            known: known.join(", "),
-        };
+        return QueryError::NoTable { name: Cause::new(&name).to_string(), known: known.join(", ") };
     }
     match error {
         DataFusionError::External(source) => match source.downcast::<QueryError>() {
@@ -258,9 +239,5 @@ fn bytes_read(plan: &dyn ExecutionPlan) -> u64 {
         .metrics()
         .and_then(|metrics| metrics.sum_by_name("bytes_scanned"))
         .map_or(0, |bytes| u64::try_from(bytes.as_usize()).unwrap_or(u64::MAX));
-    own + plan
-        .children()
-        .into_iter()
-        .map(|child| bytes_read(child.as_ref()))
-        .sum::<u64>()
+    own + plan.children().into_iter().map(|child| bytes_read(child.as_ref())).sum::<u64>()
 }

@@ -38,11 +38,7 @@ pub struct QueryLimits {
 
 impl Default for QueryLimits {
     fn default() -> Self {
-        Self {
-            memory_bytes: 512 << 20,
-            spill_dir: None,
-            spill_bytes_max: 20 << 30,
-        }
+        Self { memory_bytes: 512 << 20, spill_dir: None, spill_bytes_max: 20 << 30 }
     }
 }
 
@@ -62,9 +58,7 @@ pub struct Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine")
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        f.debug_struct("Engine").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -81,11 +75,7 @@ impl Engine {
     /// The folder for spilling cannot be used.
     pub fn new(catalog: Catalog, lake: &Lake, limits: QueryLimits) -> Result<Self, QueryError> {
         let runtime = runtime(lake, &limits).map_err(|error| QueryError::Engine(Cause::from(&error)))?;
-        Ok(Self {
-            catalog,
-            runtime,
-            limits,
-        })
+        Ok(Self { catalog, runtime, limits })
     }
 
     /// Returns the limits.
@@ -132,9 +122,8 @@ fn runtime(lake: &Lake, limits: &QueryLimits) -> Result<Arc<RuntimeEnv>> {
         Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
         None => DiskManagerMode::OsTmpDirectory,
     };
-    let disk = DiskManagerBuilder::default()
-        .with_mode(mode)
-        .with_max_temp_directory_size(limits.spill_bytes_max);
+    let disk =
+        DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(limits.spill_bytes_max);
     // Fair: each of the spilling operators gets its share, and none starves the next.
     let pool = TrackConsumersPool::new(FairSpillPool::new(limits.memory_bytes), CONSUMERS_NAMED);
     let runtime = RuntimeEnvBuilder::new()

@@ -97,8 +97,7 @@ pub(super) struct ScanCounts {
 impl ScanCounts {
     fn add(&self, visible: u64, opened: usize) {
         self.visible.fetch_add(visible, Ordering::Relaxed);
-        self.opened
-            .fetch_add(u64::try_from(opened).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.opened.fetch_add(u64::try_from(opened).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Starts anew, for the second try of a query.
@@ -109,10 +108,7 @@ impl ScanCounts {
 
     /// Returns how many files were visible, and how many of them the filters left.
     pub(super) fn read(&self) -> (u64, u64) {
-        (
-            self.visible.load(Ordering::Relaxed),
-            self.opened.load(Ordering::Relaxed),
-        )
+        (self.visible.load(Ordering::Relaxed), self.opened.load(Ordering::Relaxed))
     }
 }
 
@@ -135,12 +131,7 @@ impl LakeTable {
     pub(super) fn new(table: Table, catalog: Catalog, counts: Arc<ScanCounts>) -> Self {
         let computed = Computed::ALL.map(|column| Arc::new(Field::new(column.name(), DataType::Utf8, true)));
         let fields = file_schema(table).fields().iter().cloned().chain(computed);
-        Self {
-            table,
-            catalog,
-            counts,
-            schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
-        }
+        Self { table, catalog, counts, schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())) }
     }
 
     async fn plan(
@@ -167,10 +158,7 @@ impl LakeTable {
     /// Asks the catalog. A filter that nothing can pass costs only the count.
     async fn files(&self, filters: &[Expr]) -> Result<Vec<LakeFile>> {
         let failed = |source| {
-            DataFusionError::External(Box::new(QueryError::Catalog {
-                table: self.table.sql_name(),
-                source,
-            }))
+            DataFusionError::External(Box::new(QueryError::Catalog { table: self.table.sql_name(), source }))
         };
         let visible = self.catalog.visible_count(self.table).await.map_err(failed)?;
         let scope = Scope::of_all(filters);
@@ -284,10 +272,7 @@ fn compute(
                 Some(column) => state.create_physical_expr(column.expr(), &schema)?,
                 None => Arc::new(Column::new_with_schema(field.name(), scan.schema().as_ref())?),
             };
-            Ok(ProjectionExpr {
-                expr,
-                alias: field.name().clone(),
-            })
+            Ok(ProjectionExpr { expr, alias: field.name().clone() })
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(ProjectionExec::try_new(exprs, scan)?))
@@ -303,11 +288,7 @@ fn total_statistics(schema: &Schema, files: &[LakeFile]) -> Statistics {
     let bytes = files.iter().map(|file| file.bytes).sum();
     let first = files.iter().map(|file| file.time_min).min();
     let last = files.iter().map(|file| file.time_max).max();
-    statistics(
-        schema,
-        (rows, bytes),
-        (first.unwrap_or(i64::MIN), last.unwrap_or(i64::MAX)),
-    )
+    statistics(schema, (rows, bytes), (first.unwrap_or(i64::MIN), last.unwrap_or(i64::MAX)))
 }
 
 fn statistics(schema: &Schema, (rows, bytes): (u64, u64), (first, last): (i64, i64)) -> Statistics {

@@ -56,9 +56,7 @@ impl Native {
 /// A Region as databases spell it: `eu_west_1`. One that does not exist yet is taken too.
 fn is_region(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// The names, for one query.
@@ -88,9 +86,9 @@ impl Names {
         }
         let service = |name| self.data_of_service(name).map(Some);
         match Native::read(name) {
-            Some(Native::Management) => self
-                .union(&[Table::ApiActivity, Table::AccountChange, Table::Authentication])
-                .map(Some),
+            Some(Native::Management) => {
+                self.union(&[Table::ApiActivity, Table::AccountChange, Table::Authentication]).map(Some)
+            }
             Some(Native::S3Data) => service("s3.amazonaws.com"),
             Some(Native::LambdaExecution) => service("lambda.amazonaws.com"),
             None => Ok(None),
@@ -112,9 +110,7 @@ impl Names {
             let columns: Vec<Expr> = schema.fields().iter().map(|field| col(field.name())).collect();
             self.scan(*table)?.project(columns)
         });
-        let first = scans
-            .next()
-            .unwrap_or_else(|| Ok(LogicalPlanBuilder::empty(false)))?;
+        let first = scans.next().unwrap_or_else(|| Ok(LogicalPlanBuilder::empty(false)))?;
         let plan = scans.try_fold(first, |plan, next| plan.union(next?.build()?))?;
         Ok(Arc::new(ViewTable::new(plan.build()?, None)))
     }
@@ -189,18 +185,9 @@ mod tests {
     #[test]
     fn reads_native_names_of_any_region() {
         let check = |name: &str, expected| assert_eq!(Native::read(name), expected, "{name}");
-        check(
-            "amazon_security_lake_table_us_east_1_cloud_trail_mgmt_2_0",
-            Some(Native::Management),
-        );
-        check(
-            "amazon_security_lake_table_xx_new_9_s3_data_2_0",
-            Some(Native::S3Data),
-        );
-        check(
-            "amazon_security_lake_table_eu_west_1_lambda_execution_2_0",
-            Some(Native::LambdaExecution),
-        );
+        check("amazon_security_lake_table_us_east_1_cloud_trail_mgmt_2_0", Some(Native::Management));
+        check("amazon_security_lake_table_xx_new_9_s3_data_2_0", Some(Native::S3Data));
+        check("amazon_security_lake_table_eu_west_1_lambda_execution_2_0", Some(Native::LambdaExecution));
         check("amazon_security_lake_table_eu_west_1_cloud_trail_mgmt_1_0", None);
         check("amazon_security_lake_table__s3_data_2_0", None);
         check("cloudtrail", None);

@@ -76,9 +76,7 @@ pub(crate) fn file(records: &[Value]) -> Vec<u8> {
 /// Text that cannot be packed well, the same for the same seed.
 pub(crate) fn noise(seed: u64, length: usize) -> String {
     let mut chance = fastrand::Rng::with_seed(seed);
-    std::iter::repeat_with(|| chance.alphanumeric())
-        .take(length)
-        .collect()
+    std::iter::repeat_with(|| chance.alphanumeric()).take(length).collect()
 }
 
 /// Packs a file.
@@ -132,20 +130,12 @@ impl Site {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("archive")).unwrap();
-        Self {
-            root: Arc::new(root),
-            lake: "lake".to_owned(),
-            variables: Vec::new(),
-        }
+        Self { root: Arc::new(root), lake: "lake".to_owned(), variables: Vec::new() }
     }
 
     /// The same archive and settings with another lake.
     pub(crate) fn beside(&self, lake: &str) -> Self {
-        Self {
-            root: Arc::clone(&self.root),
-            lake: lake.to_owned(),
-            variables: self.variables.clone(),
-        }
+        Self { root: Arc::clone(&self.root), lake: lake.to_owned(), variables: self.variables.clone() }
     }
 
     /// Sets a setting of every run.
@@ -259,18 +249,11 @@ impl Site {
 /// Runs async code of a test.
 pub(crate) fn blocking<T>(work: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(work)
+    runtime.worker_threads(2).enable_all().build().unwrap().block_on(work)
 }
 
 fn lines(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The id of a row of `select *`.
@@ -280,11 +263,7 @@ pub(crate) fn uid(row: &Value) -> String {
 
 /// A string somewhere in a value, empty when none stands there.
 pub(crate) fn text(value: &Value, pointer: &str) -> String {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// All files below a folder, relative to it.
@@ -307,16 +286,9 @@ pub(crate) fn files_below(root: &Path) -> Vec<String> {
 /// Compares rows and tells the first difference only: a lake has too many to print.
 #[track_caller]
 pub(crate) fn assert_same_rows(found: &[Value], expected: &[Value]) {
-    let differ = found
-        .iter()
-        .zip(expected)
-        .find(|(found, expected)| found != expected);
+    let differ = found.iter().zip(expected).find(|(found, expected)| found != expected);
     if let Some((one, other)) = differ {
-        panic!(
-            "of {} and {} rows the first to differ:\n{one}\n{other}",
-            found.len(),
-            expected.len()
-        );
+        panic!("of {} and {} rows the first to differ:\n{one}\n{other}", found.len(), expected.len());
     }
     assert_eq!(found.len(), expected.len(), "the rest of the rows");
 }

@@ -39,12 +39,8 @@ fn check_with(site: Site, object: &[u8], expected: &Expected<'_>) -> Site {
     let unreadable = expected.set_aside.iter().any(|(index, _)| index.is_none());
     let ran = site.ingest().ended(if unreadable { 3 } else { 0 });
 
-    let mut uids: Vec<_> = expected
-        .kept
-        .iter()
-        .chain(&[BEFORE, BEHIND])
-        .map(|number| event_id(*number))
-        .collect();
+    let mut uids: Vec<_> =
+        expected.kept.iter().chain(&[BEFORE, BEHIND]).map(|number| event_id(*number)).collect();
     uids.sort();
     assert_eq!(site.uids(), uids, "neighbours and what is good, each once");
 
@@ -56,14 +52,8 @@ fn check_with(site: Site, object: &[u8], expected: &Expected<'_>) -> Site {
         let told = text(entry, "/reason");
         assert!(told.starts_with(reason), "{told}, want {reason}");
         assert!(!told.contains('\n'), "one line: {told}");
-        let lines = if index.is_some() {
-            site.run(&["quarantine", "list"]).out
-        } else {
-            ran.out.clone()
-        };
-        let naming = lines
-            .lines()
-            .filter(|line| line.contains(&place) && line.contains(&told));
+        let lines = if index.is_some() { site.run(&["quarantine", "list"]).out } else { ran.out.clone() };
+        let naming = lines.lines().filter(|line| line.contains(&place) && line.contains(&told));
         assert_eq!(naming.count(), 1, "{lines}");
     }
     assert_counts_add_up(&site, uids.len());
@@ -76,14 +66,8 @@ fn assert_counts_add_up(site: &Site, rows: usize) {
     let status = site.status();
     let source = &status["sources"][0];
     assert_eq!(source["events"].as_u64(), Some(rows as u64), "{status:#}");
-    assert_eq!(
-        site.count("select count(*) from objects where records <> events + set_aside"),
-        0
-    );
-    assert_eq!(
-        site.count("select count(*) from objects where state = 'claimed'"),
-        0
-    );
+    assert_eq!(site.count("select count(*) from objects where records <> events + set_aside"), 0);
+    assert_eq!(site.count("select count(*) from objects where state = 'claimed'"), 0);
     let entries = site.count("select count(*) from quarantine where state = 'open'");
     assert_eq!(source["set_aside"].as_i64(), Some(entries), "{status:#}");
 }
@@ -96,23 +80,14 @@ fn around(middle: &str) -> Vec<u8> {
 /// Checks that `middle` is set aside for this reason and the records around it are kept.
 #[track_caller]
 fn check_record(middle: &str, reason: &str) {
-    let expected = Expected {
-        kept: &[1, 3],
-        set_aside: &[(Some(1), reason)],
-    };
+    let expected = Expected { kept: &[1, 3], set_aside: &[(Some(1), reason)] };
     check(&gzip(&around(middle)), &expected);
 }
 
 /// Checks that of an object nothing can be read, for this reason.
 #[track_caller]
 fn check_object(object: &[u8], reason: &str) {
-    check(
-        object,
-        &Expected {
-            kept: &[],
-            set_aside: &[(None, reason)],
-        },
-    );
+    check(object, &Expected { kept: &[], set_aside: &[(None, reason)] });
 }
 
 /// Record 2, changed.
@@ -139,20 +114,14 @@ fn a_truncated_gzip_keeps_what_came_before_the_cut() {
     // The record that the cut goes through, if it does, and the break itself; both name their place.
     assert_eq!(entries.len(), 1, "{entries:#?}");
     assert_eq!(entries[0]["record"].as_u64(), Some(kept as u64), "{entries:#?}");
-    assert!(
-        text(&entries[0], "/reason").starts_with("broken gzip after "),
-        "{entries:#?}"
-    );
+    assert!(text(&entries[0], "/reason").starts_with("broken gzip after "), "{entries:#?}");
     assert!(text(&entries[0], "/object").ends_with(&place));
     assert_counts_add_up(&site, uids.len());
 }
 
 #[test]
 fn a_gzip_cut_in_its_header_is_unreadable() {
-    check_object(
-        &gzip(&file(&[record(1)]))[..7],
-        "broken gzip after 0 unpacked bytes",
-    );
+    check_object(&gzip(&file(&[record(1)]))[..7], "broken gzip after 0 unpacked bytes");
 }
 
 #[test]
@@ -160,55 +129,24 @@ fn a_gzip_bomb_stops_at_the_cap() {
     let bomb = gzip(&[b"[".as_slice(), &vec![b' '; 3_000_000]].concat());
     let site = || Site::new().with("ASHIATO_INGEST_INFLATED_BYTES_MAX", "1000000");
     let reason = "grew past 1000000 bytes when unpacked";
-    check_with(
-        site(),
-        &bomb,
-        &Expected {
-            kept: &[],
-            set_aside: &[(None, reason)],
-        },
-    );
+    check_with(site(), &bomb, &Expected { kept: &[], set_aside: &[(None, reason)] });
     let late = format!(r#"{{"Records":[{},{}"#, record(1), " ".repeat(3_000_000));
-    check_with(
-        site(),
-        &gzip(late.as_bytes()),
-        &Expected {
-            kept: &[1],
-            set_aside: &[(Some(1), reason)],
-        },
-    );
+    check_with(site(), &gzip(late.as_bytes()), &Expected { kept: &[1], set_aside: &[(Some(1), reason)] });
 }
 
 #[test]
 fn an_empty_object_has_no_record_and_is_counted() {
     for object in [Vec::new(), gzip(b"")] {
-        let site = check(
-            &object,
-            &Expected {
-                kept: &[],
-                set_aside: &[],
-            },
-        );
+        let site = check(&object, &Expected { kept: &[], set_aside: &[] });
         // Read for good: the next run does not ask again.
-        assert!(
-            site.ingest()
-                .ended(0)
-                .out
-                .contains("3 objects were in the lake already")
-        );
+        assert!(site.ingest().ended(0).out.contains("3 objects were in the lake already"));
     }
 }
 
 #[test]
 fn what_is_no_json_is_unreadable() {
-    check_object(
-        b"<!doctype html><title>403 Forbidden</title>",
-        "HTML or XML, want JSON",
-    );
-    check_object(
-        &gzip(b"<Error><Code>AccessDenied</Code></Error>"),
-        "HTML or XML, want JSON",
-    );
+    check_object(b"<!doctype html><title>403 Forbidden</title>", "HTML or XML, want JSON");
+    check_object(&gzip(b"<Error><Code>AccessDenied</Code></Error>"), "HTML or XML, want JSON");
     check_object(
         b"version account-id interface-id\n2 111122223333 eni-1\n",
         "no JSON object or array at the start",
@@ -232,10 +170,7 @@ fn invalid_utf_8_in_a_string_costs_its_record() {
     let at = text.windows(8).position(|window| window == b"agent ?!").unwrap();
     let mut bytes = text;
     bytes[at + 6] = 0xff;
-    let expected = Expected {
-        kept: &[1, 3],
-        set_aside: &[(Some(1), "text that is no UTF-8 at byte ")],
-    };
+    let expected = Expected { kept: &[1, 3], set_aside: &[(Some(1), "text that is no UTF-8 at byte ")] };
     let site = check(&gzip(&bytes), &expected);
     let shown = site.run(&["quarantine", "show", "1"]).ended(0).out;
     assert!(shown.contains("hexadecimal: "), "{shown}");
@@ -243,15 +178,7 @@ fn invalid_utf_8_in_a_string_costs_its_record() {
 
 #[test]
 fn a_record_that_is_no_object_costs_itself() {
-    for middle in [
-        "7",
-        "-1.5e3",
-        "\"text\"",
-        "true",
-        "null",
-        "[]",
-        r#"[{"eventName":"X"}]"#,
-    ] {
+    for middle in ["7", "-1.5e3", "\"text\"", "true", "null", "[]", r#"[{"eventName":"X"}]"#] {
         check_record(middle, "a record that is no object at byte ");
     }
     for middle in ["nul", "{\"a\":}", "{'a':1}", "{\"a\" 1}", "NaN"] {
@@ -268,19 +195,11 @@ fn an_object_without_records_is_one_bad_record() {
         r#"{"Records":7}"#,
         &format!(r#"{{"Records":{}}}"#, record(1)),
     ] {
-        let expected = Expected {
-            kept: &[],
-            set_aside: &[(Some(0), "a record without eventTime at byte 0")],
-        };
+        let expected =
+            Expected { kept: &[], set_aside: &[(Some(0), "a record without eventTime at byte 0")] };
         check(object.as_bytes(), &expected);
     }
-    check(
-        br#"{"Records":[]}"#,
-        &Expected {
-            kept: &[],
-            set_aside: &[],
-        },
-    );
+    check(br#"{"Records":[]}"#, &Expected { kept: &[], set_aside: &[] });
 }
 
 #[test]
@@ -288,13 +207,7 @@ fn text_that_ends_in_the_middle_is_one_entry() {
     let text = around(&record(2).to_string());
     let cut = &text[..text.len() - 20];
     let reason = "the text ends inside a record at byte ";
-    check(
-        cut,
-        &Expected {
-            kept: &[1, 2],
-            set_aside: &[(Some(2), reason)],
-        },
-    );
+    check(cut, &Expected { kept: &[1, 2], set_aside: &[(Some(2), reason)] });
 }
 
 #[test]
@@ -303,14 +216,7 @@ fn deep_nesting_costs_its_record() {
         let deep = format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
         let middle = changed(|record| record["requestParameters"] = json!("DEEP")).replace("\"DEEP\"", &deep);
         check_record(&middle, "nested deeper than 128 at byte ");
-        check_record(
-            &deep,
-            if open == "[" {
-                "nested deeper than 128 at byte "
-            } else {
-                ""
-            },
-        );
+        check_record(&deep, if open == "[" { "nested deeper than 128 at byte " } else { "" });
     }
 }
 
@@ -320,13 +226,7 @@ fn a_large_record_is_kept() {
     let middle = changed(|record| {
         record["requestParameters"] = json!({"body": large});
     });
-    let site = check(
-        &gzip(&around(&middle)),
-        &Expected {
-            kept: &[1, 2, 3],
-            set_aside: &[],
-        },
-    );
+    let site = check(&gzip(&around(&middle)), &Expected { kept: &[1, 2, 3], set_aside: &[] });
     let found = site.query("select max(length(api.request.data)) as n from cloudtrail");
     assert_eq!(found, [json!({"n": large.len() + r#"{"body":""}"#.len()})]);
 }
@@ -344,10 +244,7 @@ fn a_record_beyond_the_limit_is_set_aside_and_those_behind_it_kept() {
             check_with(
                 site,
                 &gzip(&around(&middle)),
-                &Expected {
-                    kept: &[1, 3],
-                    set_aside: &[(Some(1), reason)],
-                },
+                &Expected { kept: &[1, 3], set_aside: &[(Some(1), reason)] },
             );
         }
     }
@@ -357,28 +254,13 @@ fn a_record_beyond_the_limit_is_set_aside_and_those_behind_it_kept() {
 fn a_name_that_stands_twice_costs_its_record() {
     for (from, to) in [
         (r#""eventName":"#, r#""eventName":"Other","eventName":"#),
-        (
-            r#""eventID":"#,
-            r#""eventID":"00000000-0000-4000-8000-000000000007","eventID":"#,
-        ),
-        (
-            r#""accessKeyId":"#,
-            r#""accessKeyId":"AKIAEXAMPLE","accessKeyId":"#,
-        ),
+        (r#""eventID":"#, r#""eventID":"00000000-0000-4000-8000-000000000007","eventID":"#),
+        (r#""accessKeyId":"#, r#""accessKeyId":"AKIAEXAMPLE","accessKeyId":"#),
         (r#""tlsDetails":"#, r#""tlsDetails":1,"tlsDetails":"#),
-        (
-            r#""userIdentity":"#,
-            r#""userIdentity":{"type":"Root"},"userIdentity":"#,
-        ),
-        (
-            r#""requestParameters":"#,
-            r#""requestParameters":{},"requestParameters":"#,
-        ),
+        (r#""userIdentity":"#, r#""userIdentity":{"type":"Root"},"userIdentity":"#),
+        (r#""requestParameters":"#, r#""requestParameters":{},"requestParameters":"#),
     ] {
-        check_record(
-            &record(2).to_string().replacen(from, to, 1),
-            "a name that stands twice at byte ",
-        );
+        check_record(&record(2).to_string().replacen(from, to, 1), "a name that stands twice at byte ");
     }
 }
 
@@ -386,13 +268,7 @@ fn a_name_that_stands_twice_costs_its_record() {
 fn a_name_that_stands_twice_inside_parameters_is_kept_as_it_is() {
     let data = r#"{"a":1,"a":2}"#;
     let middle = changed(|record| record["requestParameters"] = json!("DATA")).replace("\"DATA\"", data);
-    let site = check(
-        &around(&middle),
-        &Expected {
-            kept: &[1, 2, 3],
-            set_aside: &[],
-        },
-    );
+    let site = check(&around(&middle), &Expected { kept: &[1, 2, 3], set_aside: &[] });
     let found =
         site.query("select count(*) as n from cloudtrail where api.request.data = '{\"a\":1,\"a\":2}'");
     assert_eq!(found, [json!({"n": 1})]);
@@ -407,21 +283,12 @@ fn integers_beyond_64_bits_are_kept_exactly() {
         record["serial"] = json!("BIG");
     })
     .replace("\"BIG\"", BIG);
-    let site = check(
-        &around(&middle),
-        &Expected {
-            kept: &[1, 2, 3],
-            set_aside: &[],
-        },
-    );
+    let site = check(&around(&middle), &Expected { kept: &[1, 2, 3], set_aside: &[] });
     let found = site.query(
         "select api.request.data as data, unmapped['additionalEventData.bytes'] as bytes, unmapped['serial'] as serial
          from cloudtrail where unmapped['serial'] is not null",
     );
-    assert_eq!(
-        found,
-        [json!({"data": format!("{{\"size\":{BIG}}}"), "bytes": BIG, "serial": BIG})]
-    );
+    assert_eq!(found, [json!({"data": format!("{{\"size\":{BIG}}}"), "bytes": BIG, "serial": BIG})]);
 }
 
 #[test]
@@ -435,10 +302,7 @@ fn times_outside_of_two_centuries_are_set_aside() {
         "",
     ] {
         let middle = changed(|record| record["eventTime"] = json!(time));
-        check_record(
-            &middle,
-            "an eventTime that is no time between 2000 and 2199 at byte ",
-        );
+        check_record(&middle, "an eventTime that is no time between 2000 and 2199 at byte ");
     }
 }
 
@@ -454,13 +318,7 @@ fn regions_and_addresses_that_do_not_exist_are_kept() {
             record["awsRegion"] = json!(region);
             record["sourceIPAddress"] = json!("999.999.999.999");
         });
-        let site = check(
-            &around(&middle),
-            &Expected {
-                kept: &[1, 2, 3],
-                set_aside: &[],
-            },
-        );
+        let site = check(&around(&middle), &Expected { kept: &[1, 2, 3], set_aside: &[] });
         let row = site.rows().remove(1);
         assert_eq!(text(&row, "/region"), told, "{row:#}");
         assert_eq!(text(&row, "/src_endpoint/domain"), "999.999.999.999", "{row:#}");
@@ -475,23 +333,17 @@ fn regions_and_addresses_that_do_not_exist_are_kept() {
 #[test]
 fn two_accounts_in_one_file_settle_into_two_partitions() {
     let site = Site::new();
-    let records = [
-        record_of(1, ACCOUNT, REGION),
-        record_of(2, OTHER_ACCOUNT, REGION),
-        record_of(3, ACCOUNT, REGION),
-    ];
+    let records =
+        [record_of(1, ACCOUNT, REGION), record_of(2, OTHER_ACCOUNT, REGION), record_of(3, ACCOUNT, REGION)];
     site.put(&key(REGION, "a"), &gzip(&file(&records)));
     site.ingest().ended(0);
     site.settle().ended(0);
     for (account, rows) in [(ACCOUNT, 2), (OTHER_ACCOUNT, 1)] {
         let partition = format!("ext/ct-api-activity/region={REGION}/accountId={account}/eventDay=20250105/");
-        let files = files_below(&site.lake())
-            .into_iter()
-            .filter(|path| path.starts_with(&partition));
+        let files = files_below(&site.lake()).into_iter().filter(|path| path.starts_with(&partition));
         assert_eq!(files.count(), 1, "{partition}");
-        let found = site.query(&format!(
-            "select count(*) as n from cloudtrail where accountid = '{account}'"
-        ));
+        let found =
+            site.query(&format!("select count(*) as n from cloudtrail where accountid = '{account}'"));
         assert_eq!(found, [json!({"n": rows})]);
     }
 }
@@ -499,15 +351,10 @@ fn two_accounts_in_one_file_settle_into_two_partitions() {
 /// All paths of a value, containers included, the value itself not.
 fn paths(value: &Value, at: &str, found: &mut Vec<String>) {
     let members: Vec<(String, &Value)> = match value {
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, value)| (name.clone(), value))
-            .collect(),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, value)| (index.to_string(), value))
-            .collect(),
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect()
+        }
         _ => Vec::new(),
     };
     for (name, value) in members {
@@ -561,10 +408,7 @@ fn a_value_of_the_wrong_type_at_any_path_is_kept_or_set_aside_never_lost() {
     for entry in &entries {
         aside[usize::try_from(entry["record"].as_u64().unwrap()).unwrap()] += 1;
         let reason = text(entry, "/reason");
-        assert!(
-            reason.contains("event") && reason.contains(" at byte "),
-            "{reason}"
-        );
+        assert!(reason.contains("event") && reason.contains(" at byte "), "{reason}");
     }
     for (index, (path, kind, mark)) in told.iter().enumerate() {
         // Without a time there is no event; without a name its type serves.
@@ -575,10 +419,7 @@ fn a_value_of_the_wrong_type_at_any_path_is_kept_or_set_aside_never_lost() {
             "{path} as kind {kind}"
         );
         if let Some(row) = kept[index] {
-            assert!(
-                row.to_string().contains(mark.as_str()),
-                "{path} as kind {kind} lost {mark}:\n{row:#}"
-            );
+            assert!(row.to_string().contains(mark.as_str()), "{path} as kind {kind} lost {mark}:\n{row:#}");
         }
     }
 }
@@ -587,10 +428,7 @@ fn a_value_of_the_wrong_type_at_any_path_is_kept_or_set_aside_never_lost() {
 #[track_caller]
 fn check_broken_lake(site: &Site, rows: u32, told: &str, mend: impl FnOnce()) {
     let ran = site.ingest().ended(1);
-    assert!(
-        ran.err.starts_with("ashiato: ") && ran.err.contains(told),
-        "{ran:#?}"
-    );
+    assert!(ran.err.starts_with("ashiato: ") && ran.err.contains(told), "{ran:#?}");
     assert_eq!(ran.err.lines().count(), 1, "one clear line: {ran:#?}");
     mend();
     site.ingest().ended(0);
@@ -611,9 +449,7 @@ fn site_of_forty() -> Site {
 fn a_file_where_the_lake_should_be_is_told_and_the_next_run_succeeds() {
     let site = site_of_forty();
     std::fs::write(site.lake(), "in the way").unwrap();
-    check_broken_lake(&site, 40, "open folder", || {
-        std::fs::remove_file(site.lake()).unwrap()
-    });
+    check_broken_lake(&site, 40, "open folder", || std::fs::remove_file(site.lake()).unwrap());
 }
 
 #[test]
@@ -649,15 +485,8 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let unmounted = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(&self.0)
-            .status();
-        assert!(
-            unmounted.is_ok_and(|status| status.success()),
-            "{}",
-            self.0.display()
-        );
+        let unmounted = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "{}", self.0.display());
     }
 }
 
@@ -736,49 +565,26 @@ fn feed(objects: &[Vec<u8>], piece_bytes: usize) {
                         break;
                     }
                     Fill::Full(rest) => {
-                        held += segment
-                            .records
-                            .records
-                            .iter()
-                            .filter(|record| record.object == number)
-                            .count();
-                        aside += segment
-                            .set_aside
-                            .iter()
-                            .filter(|entry| entry.object == number)
-                            .count();
+                        held +=
+                            segment.records.records.iter().filter(|record| record.object == number).count();
+                        aside += segment.set_aside.iter().filter(|entry| entry.object == number).count();
                         segment.clear();
                         piece = rest;
                     }
                 }
             }
         }
-        held += segment
-            .records
-            .records
-            .iter()
-            .filter(|record| record.object == number)
-            .count();
-        aside += segment
-            .set_aside
-            .iter()
-            .filter(|entry| entry.object == number)
-            .count();
+        held += segment.records.records.iter().filter(|record| record.object == number).count();
+        aside += segment.set_aside.iter().filter(|entry| entry.object == number).count();
         if let Some((_, tally)) = tally {
-            assert_eq!(
-                (tally.records, tally.set_aside),
-                ((held + aside) as u64, aside as u64)
-            );
+            assert_eq!((tally.records, tally.set_aside), ((held + aside) as u64, aside as u64));
         }
     }
 }
 
 /// Pieces of which hostile objects are made.
 fn fragments() -> Vec<Vec<u8>> {
-    let utf_16 = "\u{feff}{\"a\":\"é\"}"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf_16 = "\u{feff}{\"a\":\"é\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let long = format!(r#"{{"userAgent":"{}"}}"#, "é".repeat(3000)).into_bytes();
     [
         br#"{"Records":["#.as_slice(),
@@ -803,12 +609,7 @@ fn fragments() -> Vec<Vec<u8>> {
     ]
     .into_iter()
     .map(<[u8]>::to_vec)
-    .chain([
-        utf_16,
-        long,
-        record(1).to_string().into_bytes(),
-        gzip(&file(&[record(1)])),
-    ])
+    .chain([utf_16, long, record(1).to_string().into_bytes(), gzip(&file(&[record(1)]))])
     .collect()
 }
 

@@ -27,44 +27,24 @@ fn check(site: &Site, words: &[&str], code: i32, said: &str) -> Ran {
 fn every_verb_shows_examples() {
     let site = Site::new();
     let help = site.run(&["--help"]).ended(0).out;
-    let listed = help
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty());
+    let listed =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     // What stands further in goes on from the line before.
     let verbs: BTreeSet<_> = listed
         .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
         .filter(|verb| !verb.is_empty())
         .collect();
-    let expected = [
-        "ingest",
-        "settle",
-        "query",
-        "queries",
-        "status",
-        "quarantine",
-        "demo",
-        "completions",
-        "help",
-    ];
+    let expected =
+        ["ingest", "settle", "query", "queries", "status", "quarantine", "demo", "completions", "help"];
     assert_eq!(verbs, BTreeSet::from(expected));
     for verb in verbs.into_iter().filter(|verb| *verb != "help") {
         let help = site.run(&[verb, "--help"]).ended(0).out;
         assert!(help.contains("Example"), "{verb}:\n{help}");
         let shown = help.lines().skip_while(|line| !line.starts_with("Example"));
-        assert!(
-            shown
-                .clone()
-                .any(|line| line.contains(&format!("ashiato {verb}"))),
-            "{verb}:\n{help}"
-        );
+        assert!(shown.clone().any(|line| line.contains(&format!("ashiato {verb}"))), "{verb}:\n{help}");
     }
     for code in ["0 ", "1 ", "2 ", "3 ", "130 "] {
-        assert!(
-            help.lines().any(|line| line.trim_start().starts_with(code)),
-            "{code}\n{help}"
-        );
+        assert!(help.lines().any(|line| line.trim_start().starts_with(code)), "{code}\n{help}");
     }
 }
 
@@ -86,12 +66,7 @@ fn exit_codes_tell_how_it_ended() {
 #[test]
 fn a_folder_that_is_no_lake_is_told_in_one_line() {
     let site = Site::new();
-    for words in [
-        &["query", "select 1"][..],
-        &["status"],
-        &["settle"],
-        &["quarantine", "list"],
-    ] {
+    for words in [&["query", "select 1"][..], &["status"], &["settle"], &["quarantine", "list"]] {
         let ran = check(&site, words, 1, "no lake in ");
         assert_eq!(ran.err.lines().count(), 1, "{ran:#?}");
         assert!(ran.err.contains("`ashiato ingest` makes one"), "{ran:#?}");
@@ -102,11 +77,7 @@ fn a_folder_that_is_no_lake_is_told_in_one_line() {
 #[test]
 fn without_a_lake_it_says_how_to_name_one() {
     let site = Site::new();
-    let output = site
-        .command(&["status"])
-        .env_remove("ASHIATO_LAKE")
-        .output()
-        .unwrap();
+    let output = site.command(&["status"]).env_remove("ASHIATO_LAKE").output().unwrap();
     let ran = Ran::of(output).ended(1);
     assert!(ran.err.contains("give --lake FOLDER"), "{ran:#?}");
 }
@@ -115,10 +86,7 @@ fn without_a_lake_it_says_how_to_name_one() {
 fn what_is_no_setting_is_refused() {
     let site = site_of_two();
     std::fs::write(site.root().join("ashiato.toml"), "[ingest]\nlane = 3\n").unwrap();
-    check(&site, &["status"], 1, "ashiato.toml")
-        .err
-        .find("unknown field `lane`")
-        .expect("the key is named");
+    check(&site, &["status"], 1, "ashiato.toml").err.find("unknown field `lane`").expect("the key is named");
     std::fs::write(site.root().join("ashiato.toml"), "[ingest]\nlanes = 3\n").unwrap();
     check(&site, &["status"], 0, "");
     check(&site, &["--config", "other.toml", "status"], 1, "read other.toml");
@@ -162,32 +130,19 @@ fn each_format_starts_as_it_should() {
     let sql = "select metadata.uid as uid, region from cloudtrail order by uid";
     let first = event_id(1);
     for (format, starts) in [
-        (
-            "json",
-            format!("[\n{{\"uid\":\"{first}\",\"region\":\"{REGION}\"}}"),
-        ),
-        (
-            "jsonl",
-            format!("{{\"uid\":\"{first}\",\"region\":\"{REGION}\"}}\n"),
-        ),
+        ("json", format!("[\n{{\"uid\":\"{first}\",\"region\":\"{REGION}\"}}")),
+        ("jsonl", format!("{{\"uid\":\"{first}\",\"region\":\"{REGION}\"}}\n")),
         ("csv", format!("uid,region\r\n{first},{REGION}\r\n")),
         ("markdown", "| uid | region |\n".to_owned()),
         ("table", "uid ".to_owned()),
     ] {
         let out = site.run(&["query", sql, "--format", format]).ended(0).out;
         assert!(out.trim_start().starts_with(&starts), "{format}: {out}");
-        assert!(
-            out.contains(&first) && out.contains(&event_id(2)),
-            "{format}: {out}"
-        );
+        assert!(out.contains(&first) && out.contains(&event_id(2)), "{format}: {out}");
     }
     check(&site, &["query", sql, "--format", "parquet"], 1, "--output");
     site.run(&["query", sql, "--output", "answer.parquet"]).ended(0);
-    assert!(
-        std::fs::read(site.root().join("answer.parquet"))
-            .unwrap()
-            .starts_with(b"PAR1")
-    );
+    assert!(std::fs::read(site.root().join("answer.parquet")).unwrap().starts_with(b"PAR1"));
 }
 
 #[test]
@@ -198,17 +153,12 @@ fn what_was_mended_comes_out_of_the_quarantine() {
     let mut bad = record(3);
     bad["userAgent"] = Value::from(large);
     site.put(&long, &gzip(&file(&[bad, record(4)])));
-    let tight = site
-        .beside("lake")
-        .with("ASHIATO_INGEST_RECORD_BYTES_MAX", "10000");
+    let tight = site.beside("lake").with("ASHIATO_INGEST_RECORD_BYTES_MAX", "10000");
     tight.ingest().ended(0);
     assert_eq!(site.quarantine().len(), 1);
     tight.run(&["quarantine", "retry"]).ended(3);
     let retried = site.run(&["quarantine", "retry"]).ended(0).out;
-    assert!(
-        retried.contains("1 records tried again, 1 mended into 1 events"),
-        "{retried}"
-    );
+    assert!(retried.contains("1 records tried again, 1 mended into 1 events"), "{retried}");
     assert_eq!(site.quarantine(), Vec::<Value>::new());
     assert_eq!(site.uids(), [1, 2, 3, 4].map(event_id));
     site.run(&["quarantine", "retry"]).ended(0);
@@ -221,9 +171,7 @@ fn addresses_of(key: &str, archive: &std::path::Path) -> BTreeSet<String> {
     for path in files_below(archive) {
         let mut plain = String::new();
         let stored = std::fs::File::open(archive.join(&path)).unwrap();
-        flate2::read::GzDecoder::new(stored)
-            .read_to_string(&mut plain)
-            .unwrap();
+        flate2::read::GzDecoder::new(stored).read_to_string(&mut plain).unwrap();
         if !plain.contains(key) {
             continue;
         }
@@ -239,18 +187,13 @@ fn addresses_of(key: &str, archive: &std::path::Path) -> BTreeSet<String> {
 fn the_demo_shows_from_where_the_leaked_key_was_used() {
     let site = Site::new();
     let out = site.run(&["demo", "tour"]).ended(0).out;
-    let asked = out
-        .split("Who used the access key ")
-        .nth(1)
-        .expect("the demo asks a question");
+    let asked = out.split("Who used the access key ").nth(1).expect("the demo asks a question");
     let (key, answer) = asked.split_once(',').unwrap();
     let answer = answer.split("What else came from").next().unwrap();
     let addresses = addresses_of(key, &site.root().join("tour/archive"));
     assert_eq!(addresses.len(), 2, "{addresses:?}");
     for address in addresses {
-        let lines = answer
-            .lines()
-            .filter(|line| line.split([' ', '|', '│']).any(|word| word == address));
+        let lines = answer.lines().filter(|line| line.split([' ', '|', '│']).any(|word| word == address));
         assert_eq!(lines.count(), 1, "{address}:\n{answer}");
     }
 }

@@ -29,10 +29,7 @@ use crate::archive::{
 /// Reads how many kills the crash tests make in all: `ASHIATO_TEST_KILLS`, which only tests read. The default
 /// keeps `cargo test` quick; 200 and more are for a night.
 fn kills() -> u32 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "no setting of the program: only tests read it"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "no setting of the program: only tests read it")]
     let named = std::env::var("ASHIATO_TEST_KILLS");
     named.map_or(12, |kills| kills.parse().expect("ASHIATO_TEST_KILLS is a number"))
 }
@@ -60,8 +57,7 @@ fn generated() -> Site {
 
 /// Nothing else works on the lake: what is dead can be swept at once.
 fn sweeping(site: Site) -> Site {
-    site.with("ASHIATO_SETTLE_ORPHAN_AGE", "0s")
-        .with("ASHIATO_SETTLE_HOT_GRACE", "0s")
+    site.with("ASHIATO_SETTLE_ORPHAN_AGE", "0s").with("ASHIATO_SETTLE_HOT_GRACE", "0s")
 }
 
 /// A lake in which the whole archive was read at once, with its rows.
@@ -70,20 +66,13 @@ fn read_once(site: &Site) -> Vec<Value> {
     let rows = site.rows();
     let uids: BTreeSet<_> = rows.iter().map(crate::archive::uid).collect();
     assert_eq!(uids.len(), rows.len(), "the archive has each event once");
-    assert!(
-        site.count("select count(distinct batch) from files") > 5,
-        "many batches"
-    );
+    assert!(site.count("select count(distinct batch) from files") > 5, "many batches");
     rows
 }
 
 fn start(site: &Site, words: &[&str]) -> Child {
     let mut command = site.command(words);
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn wait(child: Child) -> Ran {
@@ -116,10 +105,7 @@ fn assert_all_files_known(site: &Site) {
     });
     let found: BTreeSet<String> = site.lake_files().into_iter().collect();
     let stray: Vec<_> = found.symmetric_difference(&known).collect();
-    assert!(
-        stray.is_empty(),
-        "in the lake or in the catalog alone: {stray:#?}"
-    );
+    assert!(stray.is_empty(), "in the lake or in the catalog alone: {stray:#?}");
 }
 
 /// Copies a lake that nobody works on.
@@ -190,10 +176,7 @@ fn two_ingests_at_once_read_everything_once() {
     let expected = read_once(&site);
     for round in 0..2 {
         let shared = site.beside(&format!("shared-{round}"));
-        let rivals = [
-            start(&shared, &["ingest", "archive"]),
-            start(&shared, &["ingest", "archive"]),
-        ];
+        let rivals = [start(&shared, &["ingest", "archive"]), start(&shared, &["ingest", "archive"])];
         for rival in rivals {
             wait(rival).ended(0);
         }
@@ -221,11 +204,7 @@ fn a_second_ingest_adds_nothing() {
     let expected = read_once(&site);
     let files = site.lake_files();
     let again = site.ingest().ended(0);
-    assert!(
-        again.out.contains("objects were in the lake already"),
-        "{}",
-        again.out
-    );
+    assert!(again.out.contains("objects were in the lake already"), "{}", again.out);
     assert_same_rows(&site.rows(), &expected);
     assert_eq!(site.lake_files().len(), files.len());
 }
@@ -243,10 +222,7 @@ fn two_settlings_at_once_show_each_row_once() {
         }
         assert_same_rows(&shared.rows(), &expected);
         // Athena reads all that lies below ext/, so what came second must be gone at once.
-        let settled = shared
-            .lake_files()
-            .into_iter()
-            .filter(|path| path.starts_with("ext/"));
+        let settled = shared.lake_files().into_iter().filter(|path| path.starts_with("ext/"));
         assert_eq!(
             i64::try_from(settled.count()).unwrap(),
             shared.count("select count(*) from files where kind = 'settled' and state = 'visible'")
@@ -302,31 +278,21 @@ fn a_late_file_joins_a_day_that_is_settled() {
     site.put(&key(REGION, "a"), &gzip(&file(&[record(1), record(3)])));
     site.ingest().ended(0);
     site.settle().ended(0);
-    site.put(
-        &key(REGION, "late"),
-        &gzip(&file(&[record(2), record_of(4, OTHER_ACCOUNT, REGION)])),
-    );
+    site.put(&key(REGION, "late"), &gzip(&file(&[record(2), record_of(4, OTHER_ACCOUNT, REGION)])));
     site.ingest().ended(0);
     let numbers = [1, 2, 3, 4].map(event_id);
     assert_eq!(site.uids(), numbers);
     let before = site.rows();
     site.settle().ended(0);
     assert_same_rows(&site.rows(), &before);
-    assert_eq!(
-        site.count("select count(*) from files where kind = 'settled'"),
-        2,
-        "a file a partition"
-    );
+    assert_eq!(site.count("select count(*) from files where kind = 'settled'"), 2, "a file a partition");
     assert_all_files_known(&site);
 }
 
 #[test]
 fn a_file_copied_under_another_region_adds_no_row_once_settled() {
     let site = Site::new();
-    site.put(
-        &key(REGION, "a"),
-        &gzip(&file(&[record(1), record(2), record(3)])),
-    );
+    site.put(&key(REGION, "a"), &gzip(&file(&[record(1), record(2), record(3)])));
     site.ingest().ended(0);
     let expected = without_log_name(site.rows());
     site.copy(&key(REGION, "a"), &key("us-east-1", "copy"));
@@ -346,11 +312,7 @@ fn a_file_copied_under_another_region_adds_no_row_once_settled() {
 /// Rows without the one column that says in which object they were found.
 fn without_log_name(mut rows: Vec<Value>) -> Vec<Value> {
     for row in &mut rows {
-        row["metadata"]
-            .as_object_mut()
-            .unwrap()
-            .remove("log_name")
-            .unwrap();
+        row["metadata"].as_object_mut().unwrap().remove("log_name").unwrap();
     }
     rows
 }
@@ -368,30 +330,16 @@ type TestTrail = Arc<Trail<Arc<EmbeddedQueue>>>;
 
 /// A trail on a site's lake, and the messages that announce its archive.
 async fn trail(site: &Site, clock: fn() -> Timestamp) -> (TestTrail, Vec<QueueMessage>) {
-    let limits = IngestLimits {
-        lease: Duration::from_secs(60),
-        ..IngestLimits::default()
-    };
+    let limits = IngestLimits { lease: Duration::from_secs(60), ..IngestLimits::default() };
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 1000));
     let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
-    let lister = Lister {
-        queue: Arc::clone(&queue),
-        archive: Arc::clone(&archive),
-        progress: Arc::clone(&progress),
-    };
+    let lister =
+        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     lister.list(&Place::Folder(site.archive())).await.unwrap();
     queue.close();
     let lake = Lake::open(Place::Folder(site.lake())).unwrap();
     let catalog = Catalog::open(&site.lake().join("catalog.sqlite")).await.unwrap();
-    let trail = Trail {
-        queue,
-        archive,
-        catalog,
-        lake,
-        limits,
-        progress,
-        clock,
-    };
+    let trail = Trail { queue, archive, catalog, lake, limits, progress, clock };
     let messages = receive(&trail).await.expect("the archive is announced");
     (Arc::new(trail), messages)
 }
@@ -442,16 +390,9 @@ fn stopped_before_the_commit_nothing_is_seen_and_the_next_run_is_complete() {
         let claimed = claim(&trail, &trail.name_batch(), &messages).await;
         let mut lane = Lane::new(trail.limits.segment);
         let written = lane.write_objects(claimed.work, &trail).await.unwrap();
-        assert_eq!(
-            (written.outcome.files.len(), written.outcome.set_aside.len()),
-            (1, 1)
-        );
+        assert_eq!((written.outcome.files.len(), written.outcome.set_aside.len()), (1, 1));
     });
-    assert_eq!(
-        site.lake_files().len(),
-        2,
-        "rows and set-aside records were written"
-    );
+    assert_eq!(site.lake_files().len(), 2, "rows and set-aside records were written");
     assert_eq!(site.uids(), nothing());
     assert_eq!(site.quarantine(), Vec::<Value>::new());
     site.ingest().ended(0);
@@ -474,19 +415,13 @@ fn stopped_before_the_delete_a_redelivery_adds_nothing() {
         drop(commit(&trail.catalog, &batch, &written, early()).await.unwrap());
         assert_eq!(site.uids(), uids, "the commit shows the rows");
 
-        let handles: Vec<_> = messages
-            .iter()
-            .map(|message| message.receipt_handle.clone())
-            .collect();
+        let handles: Vec<_> = messages.iter().map(|message| message.receipt_handle.clone()).collect();
         trail.queue.extend(&handles, Duration::ZERO).await.unwrap();
         let again = receive(&trail).await.expect("undeleted messages come again");
         assert_eq!(again.len(), messages.len());
         let batch = trail.name_batch();
         ingest_batch(&trail, &mut lane, &batch, &again).await.unwrap();
-        assert!(
-            receive(&trail).await.is_none(),
-            "deleted, for nothing is left to do"
-        );
+        assert!(receive(&trail).await.is_none(), "deleted, for nothing is left to do");
     });
     assert_eq!(site.uids(), uids);
     assert_eq!(site.quarantine().len(), 1);
@@ -507,15 +442,10 @@ fn deletes_only_after_commit() {
         std::fs::remove_file(&hot).unwrap();
         assert_eq!(site.uids(), nothing());
         trail.catalog.release(&batch).await.unwrap();
-        let handles: Vec<_> = messages
-            .iter()
-            .map(|message| message.receipt_handle.clone())
-            .collect();
+        let handles: Vec<_> = messages.iter().map(|message| message.receipt_handle.clone()).collect();
         trail.queue.extend(&handles, Duration::ZERO).await.unwrap();
         let again = receive(&trail).await.expect("the messages are still there");
-        ingest_batch(&trail, &mut lane, &trail.name_batch(), &again)
-            .await
-            .unwrap();
+        ingest_batch(&trail, &mut lane, &trail.name_batch(), &again).await.unwrap();
         assert!(receive(&trail).await.is_none());
     });
     assert_eq!(site.uids(), uids);
@@ -535,24 +465,14 @@ fn a_batch_whose_lease_was_taken_over_shows_nothing() {
         let work = claim(&quick, &quick_batch, &same).await.work;
         assert_eq!(work.objects.len(), 2, "the lease has ended");
         let fenced = commit(&slow.catalog, &slow_batch, &slow_written, early()).await;
-        assert!(
-            matches!(fenced, Err(IngestError::Catalog(CatalogError::Fenced { .. }))),
-            "{fenced:?}"
-        );
+        assert!(matches!(fenced, Err(IngestError::Catalog(CatalogError::Fenced { .. }))), "{fenced:?}");
         assert_eq!(site.uids(), nothing());
         assert_eq!(site.quarantine(), Vec::<Value>::new());
 
         let quick_written = lane.write_objects(work, &quick).await.unwrap();
-        drop(
-            commit(&quick.catalog, &quick_batch, &quick_written, late())
-                .await
-                .unwrap(),
-        );
+        drop(commit(&quick.catalog, &quick_batch, &quick_written, late()).await.unwrap());
         let fenced = commit(&slow.catalog, &slow_batch, &slow_written, late()).await;
-        assert!(
-            matches!(fenced, Err(IngestError::Catalog(CatalogError::Fenced { .. }))),
-            "{fenced:?}"
-        );
+        assert!(matches!(fenced, Err(IngestError::Catalog(CatalogError::Fenced { .. }))), "{fenced:?}");
     });
     assert_eq!(site.uids(), uids);
     site.settle().ended(0);
@@ -570,11 +490,7 @@ fn a_batch_that_is_alive_keeps_its_claims() {
         assert_eq!(held.finished.len(), 2);
         let refused = claim(&second, &second.name_batch(), &same).await;
         assert_eq!(refused.work.objects.len(), 0);
-        assert_eq!(
-            refused.finished,
-            nothing(),
-            "they may come again: the first may die"
-        );
+        assert_eq!(refused.finished, nothing(), "they may come again: the first may die");
         assert_eq!(refused.held.len(), 2);
     });
 }

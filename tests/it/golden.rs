@@ -23,10 +23,7 @@ fn without_nulls(value: Value) -> Value {
 fn check(case: &str) {
     let folder = format!("{}/tests/fixtures/cloudtrail", env!("CARGO_MANIFEST_DIR"));
     let site = Site::new();
-    site.put(
-        &format!("{case}.json"),
-        &std::fs::read(format!("{folder}/{case}.json")).unwrap(),
-    );
+    site.put(&format!("{case}.json"), &std::fs::read(format!("{folder}/{case}.json")).unwrap());
     site.ingest().ended(0);
     let mut rows = site.query("select * from cloudtrail order by metadata.sequence");
     for row in &mut rows {

@@ -30,19 +30,12 @@ const PLAIN: [(&str, &str); 16] = [
     ("userIdentity.principalId", "actor.user.uid_alt"),
     ("userIdentity.accountId", "actor.user.account.uid"),
     ("userIdentity.invokedBy", "actor.invoked_by"),
-    (
-        "userIdentity.sessionContext.sessionIssuer.arn",
-        "actor.session.issuer",
-    ),
+    ("userIdentity.sessionContext.sessionIssuer.arn", "actor.session.issuer"),
 ];
 
 /// Rebuilds a record from its row.
 fn rebuild(row: &Value) -> Value {
-    let unmapped = row
-        .get("unmapped")
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default();
+    let unmapped = row.get("unmapped").and_then(Value::as_object).cloned().unwrap_or_default();
     let text = |path: &str| pick(row, path).and_then(Value::as_str).map(str::to_owned);
     let mut record = Map::new();
     let plain = PLAIN.map(|(path, column)| (path, text(column)));
@@ -51,10 +44,9 @@ fn rebuild(row: &Value) -> Value {
             set(&mut record, &keys_of(path), Value::String(value));
         }
     }
-    for (path, column) in [
-        ("requestParameters", "api.request.data"),
-        ("responseElements", "api.response.data"),
-    ] {
+    for (path, column) in
+        [("requestParameters", "api.request.data"), ("responseElements", "api.response.data")]
+    {
         if let Some(json) = text(column) {
             record.insert(path.to_owned(), serde_json::from_str(&json).unwrap());
         }
@@ -83,33 +75,20 @@ fn conditional(row: &Value, unmapped: &Map<String, Value>) -> [(&'static str, Op
         text(path).filter(|value| !derived.iter().flatten().any(|other| other == value))
     };
     let constant = |text: &str| Some(text.to_owned());
-    let has_other_time = ["@timestamp", "timeWindow.windowStart"]
-        .iter()
-        .any(|key| unmapped.contains_key(*key));
+    let has_other_time =
+        ["@timestamp", "timeWindow.windowStart"].iter().any(|key| unmapped.contains_key(*key));
     let is_mfa = pick(row, "actor.session.is_mfa").map(ToString::to_string);
     let created = time(row, "actor.session.created_time_dt");
     [
         ("eventID", unless("metadata.uid", &[kept("eventId")])),
-        (
-            "eventName",
-            unless("api.operation", &[text("metadata.event_code")]),
-        ),
+        ("eventName", unless("api.operation", &[text("metadata.event_code")])),
         (
             "eventCategory",
-            unless(
-                "metadata.product.feature.name",
-                &[constant("Management, Data, and Insights")],
-            ),
+            unless("metadata.product.feature.name", &[constant("Management, Data, and Insights")]),
         ),
         ("eventSource", unless("api.service.name", &[constant("unknown")])),
-        (
-            "requestID",
-            unless("api.request.uid", &[text("metadata.uid"), constant("unknown")]),
-        ),
-        (
-            "userIdentity.arn",
-            text("actor.user.uid").filter(|uid| uid.starts_with("arn:")),
-        ),
+        ("requestID", unless("api.request.uid", &[text("metadata.uid"), constant("unknown")])),
+        ("userIdentity.arn", text("actor.user.uid").filter(|uid| uid.starts_with("arn:"))),
         (
             "userIdentity.accessKeyId",
             unless("actor.user.credential_uid", &[kept("userIdentity.credentialId")]),
@@ -132,11 +111,7 @@ fn time(row: &Value, path: &str) -> Option<String> {
 
 fn resource(resource: &Value) -> Value {
     let mut item = Map::new();
-    for (name, path) in [
-        ("ARN", "uid"),
-        ("accountId", "owner.account.uid"),
-        ("type", "type"),
-    ] {
+    for (name, path) in [("ARN", "uid"), ("accountId", "owner.account.uid"), ("type", "type")] {
         if let Some(value) = pick(resource, path) {
             item.insert(name.to_owned(), value.clone());
         }
@@ -177,19 +152,12 @@ fn set(record: &mut Map<String, Value>, path: &[String], value: Value) {
 
 fn decode(key: &str, text: &str) -> Value {
     if key.ends_with("[]") && !key.ends_with("\"[]\"") {
-        return text
-            .split(',')
-            .map(|item| Value::String(item.to_owned()))
-            .collect();
+        return text.split(',').map(|item| Value::String(item.to_owned())).collect();
     }
     let usually_text =
         key.ends_with("ccountId") || key.ends_with("ccount") || key.ends_with("sessionCredentialFromConsole");
     let json = |text: &str| serde_json::from_str::<Value>(text).ok();
-    let value = if usually_text {
-        text.strip_prefix(' ').and_then(json)
-    } else {
-        json(text)
-    };
+    let value = if usually_text { text.strip_prefix(' ').and_then(json) } else { json(text) };
     value.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
@@ -204,10 +172,7 @@ fn rows(lake: &Path) -> Vec<Value> {
             writer.write(&batch.unwrap()).unwrap();
             writer.finish().unwrap();
             let text = String::from_utf8(writer.into_inner()).unwrap();
-            rows.extend(
-                text.lines()
-                    .map(|line| serde_json::from_str::<Value>(line).unwrap()),
-            );
+            rows.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
         }
     }
     rows
@@ -218,10 +183,7 @@ fn rows(lake: &Path) -> Vec<Value> {
 fn check(records: &[Value]) -> usize {
     let site = Site::new();
     let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
-    site.put(
-        "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/01/records.json",
-        lines.as_bytes(),
-    );
+    site.put("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/01/records.json", lines.as_bytes());
     site.ingest().ended(0);
     site.settle().ended(0);
     let lake = site.lake();
@@ -241,15 +203,9 @@ fn check(records: &[Value]) -> usize {
 /// What the quarantine kept of a record.
 fn kept(lake: &Path, entry: &Value) -> (u64, Value) {
     let file = std::fs::read_to_string(lake.join(entry["entry_file"].as_str().unwrap())).unwrap();
-    let line = file
-        .lines()
-        .nth(usize::try_from(entry["entry_line"].as_u64().unwrap()).unwrap())
-        .unwrap();
+    let line = file.lines().nth(usize::try_from(entry["entry_line"].as_u64().unwrap()).unwrap()).unwrap();
     let line: Value = serde_json::from_str(line).unwrap();
-    (
-        entry["record"].as_u64().unwrap(),
-        serde_json::from_str(line["text"].as_str().unwrap()).unwrap(),
-    )
+    (entry["record"].as_u64().unwrap(), serde_json::from_str(line["text"].as_str().unwrap()).unwrap())
 }
 
 #[test]
@@ -279,10 +235,7 @@ fn every_form_of_a_value_comes_back() {
             serde_json::from_str(&base.replace('#', &number.rem_euclid(10).to_string())).unwrap();
         let more: Value = serde_json::from_str(addition).unwrap();
         record["eventID"] = format!("id-{number}").into();
-        record
-            .as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         record
     });
     assert_eq!(check(&records.collect::<Vec<_>>()), 0);
@@ -330,12 +283,8 @@ fn every_record_of_the_public_samples_comes_back() {
         // Side tables, and a file that is broken on purpose.
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         if is_json
-            && ![
-                "labels.jsonl",
-                "mitre-map.jsonl",
-                "samples-large.as-published.json.gz",
-            ]
-            .contains(&name.as_str())
+            && !["labels.jsonl", "mitre-map.jsonl", "samples-large.as-published.json.gz"]
+                .contains(&name.as_str())
         {
             collect(&read(&file), &mut records);
         }
@@ -356,19 +305,13 @@ fn read(file: &Path) -> Vec<Value> {
     let bytes = std::fs::read(file).unwrap();
     let text = if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut text = String::new();
-        std::io::Read::read_to_string(
-            &mut flate2::read::MultiGzDecoder::new(bytes.as_slice()),
-            &mut text,
-        )
-        .unwrap();
+        std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(bytes.as_slice()), &mut text)
+            .unwrap();
         text
     } else {
         String::from_utf8(bytes).unwrap()
     };
-    serde_json::Deserializer::from_str(&text)
-        .into_iter::<Value>()
-        .collect::<Result<_, _>>()
-        .unwrap()
+    serde_json::Deserializer::from_str(&text).into_iter::<Value>().collect::<Result<_, _>>().unwrap()
 }
 
 /// Finds records in whatever the samples wrap them.

@@ -11,12 +11,9 @@ fn root() -> &'static Path {
 /// The Rust files below a folder of the repository, with their text.
 fn sources(folder: &str) -> Vec<(String, String)> {
     let folder = root().join(folder);
-    let files = files_below(&folder)
-        .into_iter()
-        .filter(|path| path.ends_with(".rs"));
-    let read: Vec<_> = files
-        .map(|path| (path.clone(), std::fs::read_to_string(folder.join(&path)).unwrap()))
-        .collect();
+    let files = files_below(&folder).into_iter().filter(|path| path.ends_with(".rs"));
+    let read: Vec<_> =
+        files.map(|path| (path.clone(), std::fs::read_to_string(folder.join(&path)).unwrap())).collect();
     assert!(!read.is_empty(), "{}", folder.display());
     read
 }
@@ -35,11 +32,8 @@ fn every_file_opens_with_what_it_is_for() {
 }
 
 /// Files that are longer all the same, until somebody splits them.
-const LONG: [&str; 3] = [
-    "ingest/json.rs",
-    "ingest/source/cloudtrail/normalize.rs",
-    "ingest/source/cloudtrail/parse.rs",
-];
+const LONG: [&str; 3] =
+    ["ingest/json.rs", "ingest/source/cloudtrail/normalize.rs", "ingest/source/cloudtrail/parse.rs"];
 
 #[test]
 fn no_file_is_longer_than_500_lines_without_its_tests() {
@@ -49,11 +43,7 @@ fn no_file_is_longer_than_500_lines_without_its_tests() {
         let is_test = path.ends_with("tests.rs") || path.contains("tests/");
         let is_long = own.count() > 500 && !is_test;
         if is_long != LONG.contains(&path.as_str()) {
-            let what = if is_long {
-                "too long"
-            } else {
-                "short again: take it off the list"
-            };
+            let what = if is_long { "too long" } else { "short again: take it off the list" };
             wrong.push(format!("{path} is {what}"));
         }
     }
@@ -74,9 +64,8 @@ fn the_trails_meet_in_the_lake_and_never_name_each_other() {
             for (number, line) in (1..).zip(text.lines()) {
                 let is_named = |name: &&&str| {
                     let path = format!("crate::{name}");
-                    let mut places = line
-                        .match_indices(&path)
-                        .map(|(at, _)| line.as_bytes().get(at + path.len()));
+                    let mut places =
+                        line.match_indices(&path).map(|(at, _)| line.as_bytes().get(at + path.len()));
                     places.any(|next| !next.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'))
                 };
                 if let Some(name) = names.iter().find(is_named) {
@@ -91,10 +80,7 @@ fn the_trails_meet_in_the_lake_and_never_name_each_other() {
 /// The value of a query's header line.
 fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let start = format!("-- {name}:");
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(start.as_str()))?
-        .trim();
+    let value = text.lines().find_map(|line| line.strip_prefix(start.as_str()))?.trim();
     (!value.is_empty()).then_some(value)
 }
 
@@ -119,16 +105,8 @@ fn every_query_says_its_name_and_its_question() {
 
 #[test]
 fn paths_in_the_architecture_exist() {
-    const FOLDERS: [&str; 8] = [
-        "src/",
-        "tests/",
-        "queries/",
-        "benches/",
-        "migrations/",
-        "schemas/",
-        "docs/",
-        ".github/",
-    ];
+    const FOLDERS: [&str; 8] =
+        ["src/", "tests/", "queries/", "benches/", "migrations/", "schemas/", "docs/", ".github/"];
     let Ok(text) = std::fs::read_to_string(root().join("ARCHITECTURE.md")) else {
         eprintln!("skipped: there is no ARCHITECTURE.md yet");
         return;

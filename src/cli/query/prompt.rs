@@ -58,11 +58,7 @@ pub(super) async fn run(
     writeln!(out, "\\? for help")?;
     let mut draft = Draft::default();
     loop {
-        let prompt = if draft.0.is_empty() {
-            "ashiato> "
-        } else {
-            "      -> "
-        };
+        let prompt = if draft.0.is_empty() { "ashiato> " } else { "      -> " };
         let line = match editor.readline(prompt) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => {
@@ -179,10 +175,7 @@ mod tests {
         let mut draft = Draft::default();
         assert_eq!(draft.take(""), Step::More);
         assert_eq!(draft.take("select ';' -- not; here"), Step::More);
-        assert_eq!(
-            draft.take(" as \"a;b\";"),
-            Step::Run("select ';' -- not; here\n as \"a;b\";".to_owned())
-        );
+        assert_eq!(draft.take(" as \"a;b\";"), Step::Run("select ';' -- not; here\n as \"a;b\";".to_owned()));
         assert_eq!(draft.0, "");
     }
 
@@ -190,10 +183,7 @@ mod tests {
     fn commands_are_read_at_the_start_of_a_statement_only() {
         let mut draft = Draft::default();
         assert_eq!(draft.take("\\d"), Step::Run(TABLES.to_owned()));
-        assert_eq!(
-            draft.take("\\d cloudtrail"),
-            Step::Run("describe cloudtrail".to_owned())
-        );
+        assert_eq!(draft.take("\\d cloudtrail"), Step::Run("describe cloudtrail".to_owned()));
         assert_eq!(draft.take("\\q"), Step::Quit);
         assert_eq!(draft.take("\\d a; drop"), Step::Unknown("\\d a; drop".to_owned()));
         assert_eq!(draft.take("select"), Step::More);

@@ -15,13 +15,9 @@ const CLOUDTRAIL_NAMES: [&[u8]; 3] = [b"\"eventSource\"", b"\"eventName\"", b"\"
 /// The reason to leave it alone.
 pub fn read_content(text: &[u8]) -> Result<LogSource, SkipReason> {
     let head = text.get(..LOOK_BYTES).unwrap_or(text);
-    let json = head
-        .iter()
-        .find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf));
+    let json = head.iter().find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf));
     if matches!(json, Some(b'{' | b'['))
-        && CLOUDTRAIL_NAMES
-            .iter()
-            .any(|name| memchr::memmem::find(head, name).is_some())
+        && CLOUDTRAIL_NAMES.iter().any(|name| memchr::memmem::find(head, name).is_some())
     {
         return Ok(LogSource::CloudTrail);
     }
@@ -54,15 +50,9 @@ mod tests {
 
     #[test]
     fn knows_cloudtrail_by_its_names() {
-        assert_eq!(
-            read_content(br#"{"Records":[{"eventName":"X"}]}"#),
-            Ok(LogSource::CloudTrail)
-        );
+        assert_eq!(read_content(br#"{"Records":[{"eventName":"X"}]}"#), Ok(LogSource::CloudTrail));
         assert_eq!(read_content(br#"{"a":1}"#), Err(SkipReason::Unknown));
-        assert_eq!(
-            read_content(b"version account-id interface-id"),
-            Err(SkipReason::NotBuilt("vpc_flow"))
-        );
+        assert_eq!(read_content(b"version account-id interface-id"), Err(SkipReason::NotBuilt("vpc_flow")));
     }
 
     #[test]

@@ -87,25 +87,13 @@ pub fn read_key(key: &str) -> KeyVerdict {
     let mut rest = segments.into_iter().skip(found + 1).peekable();
     // An organisation trail puts the organisation's id between; Hive-compatible keys name their segments.
     rest.next_if(|segment| segment.starts_with("o-"));
-    let account = rest
-        .next()
-        .map(|segment| segment.trim_start_matches("aws-account-id="));
+    let account = rest.next().map(|segment| segment.trim_start_matches("aws-account-id="));
     let account = account.and_then(AccountId::read);
-    let service = rest
-        .next()
-        .map(|segment| segment.trim_start_matches("aws-service="))
-        .unwrap_or_default();
-    let region = rest
-        .next()
-        .map(|segment| segment.trim_start_matches("aws-region="))
-        .and_then(Region::read);
+    let service = rest.next().map(|segment| segment.trim_start_matches("aws-service=")).unwrap_or_default();
+    let region = rest.next().map(|segment| segment.trim_start_matches("aws-region=")).and_then(Region::read);
     match service {
         "CloudTrail" | "CloudTrail-Insight" | "CloudTrail-NetworkActivity" | "CloudTrail-Aggregated" => {
-            KeyVerdict::Log(KeyFacts {
-                source: LogSource::CloudTrail,
-                account,
-                region,
-            })
+            KeyVerdict::Log(KeyFacts { source: LogSource::CloudTrail, account, region })
         }
         "CloudTrail-Digest" => KeyVerdict::Skip(SkipReason::Digest),
         "vpcflowlogs" => KeyVerdict::Skip(SkipReason::NotBuilt("vpc_flow")),
@@ -134,12 +122,8 @@ mod tests {
             KeyVerdict::Log(facts) => format!(
                 "{} {} {}",
                 facts.source.name(),
-                facts
-                    .account
-                    .map_or_else(|| "-".to_owned(), |account| account.to_string()),
-                facts
-                    .region
-                    .map_or_else(|| "-".to_owned(), |region| region.to_string()),
+                facts.account.map_or_else(|| "-".to_owned(), |account| account.to_string()),
+                facts.region.map_or_else(|| "-".to_owned(), |region| region.to_string()),
             ),
             KeyVerdict::Skip(reason) => reason.text(),
             KeyVerdict::Silent => "silent".to_owned(),
@@ -153,47 +137,20 @@ mod tests {
         let day = "eu-west-1/2026/01/01";
         let found = "cloudtrail 111122223333 eu-west-1";
         check(&format!("AWSLogs/111122223333/CloudTrail/{day}/{file}"), found);
-        check(
-            &format!("a/b/AWSLogs/111122223333/CloudTrail/{day}/{file}"),
-            found,
-        );
-        check(
-            &format!("AWSLogs/o-exampleorg1/111122223333/CloudTrail/{day}/{file}"),
-            found,
-        );
-        check(
-            &format!("o-exampleorg1/AWSLogs/o-exampleorg1/111122223333/CloudTrail/{day}/{file}"),
-            found,
-        );
-        check(
-            &format!("AWSLogs/111122223333/CloudTrail-Insight/{day}/{file}"),
-            found,
-        );
-        check(
-            &format!("AWSLogs/111122223333/CloudTrail-NetworkActivity/{day}/{file}"),
-            found,
-        );
-        check(
-            &format!("AWSLogs/111122223333/CloudTrail-Aggregated/{day}/{file}"),
-            found,
-        );
+        check(&format!("a/b/AWSLogs/111122223333/CloudTrail/{day}/{file}"), found);
+        check(&format!("AWSLogs/o-exampleorg1/111122223333/CloudTrail/{day}/{file}"), found);
+        check(&format!("o-exampleorg1/AWSLogs/o-exampleorg1/111122223333/CloudTrail/{day}/{file}"), found);
+        check(&format!("AWSLogs/111122223333/CloudTrail-Insight/{day}/{file}"), found);
+        check(&format!("AWSLogs/111122223333/CloudTrail-NetworkActivity/{day}/{file}"), found);
+        check(&format!("AWSLogs/111122223333/CloudTrail-Aggregated/{day}/{file}"), found);
     }
 
     #[test]
     fn leaves_alone_what_is_no_log() {
-        check(
-            "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/01/x.json.gz",
-            "CloudTrail digest",
-        );
-        check(
-            "AWSLogs/111122223333/Config/ConfigWritabilityCheckFile",
-            "write check",
-        );
+        check("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/01/x.json.gz", "CloudTrail digest");
+        check("AWSLogs/111122223333/Config/ConfigWritabilityCheckFile", "write check");
         check("AWSLogs/111122223333/CloudTrail/", "folder marker");
-        check(
-            "hot/ct-api-activity/eventDay=20260101/x.parquet",
-            "file of a lake",
-        );
+        check("hot/ct-api-activity/eventDay=20260101/x.parquet", "file of a lake");
         check(
             "AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/01/x.log.gz",
             "vpc_flow: source not built yet",

@@ -100,12 +100,7 @@ impl Walk {
     /// Starts a walk over an object whose text begins at `start`.
     pub fn at(start: usize) -> Self {
         let base = i64::try_from(start).map_or(0, |start| -start);
-        Self {
-            place: Place::Top,
-            index: 0,
-            base,
-            skipping: None,
-        }
+        Self { place: Place::Top, index: 0, base, skipping: None }
     }
 
     /// Notes that `bytes` of text before the present place are dropped before the next call.
@@ -166,11 +161,7 @@ impl Walk {
                 },
             }
         }
-        if self.place == Place::Lost {
-            bytes.len()
-        } else {
-            at
-        }
+        if self.place == Place::Lost { bytes.len() } else { at }
     }
 
     fn step(&mut self, scanner: &mut Scanner<'_>) -> Result<Step, Stop> {
@@ -183,10 +174,7 @@ impl Walk {
                 match byte {
                     b'[' => {
                         scanner.expect(b'[', "")?;
-                        self.place = Place::Array {
-                            first: true,
-                            in_container: false,
-                        };
+                        self.place = Place::Array { first: true, in_container: false };
                         Ok(Step::Passed)
                     }
                     // A byte order mark, or the comma some writers put between objects.
@@ -228,10 +216,7 @@ impl Walk {
     ) -> usize {
         match found {
             Found::Container => {
-                self.place = Place::Array {
-                    first: true,
-                    in_container: true,
-                };
+                self.place = Place::Array { first: true, in_container: true };
                 return scanner.at() + 1;
             }
             Found::Record => {}
@@ -249,13 +234,7 @@ impl Walk {
     }
 
     fn fault(&self, range: std::ops::Range<usize>, reason: &'static str, at: usize) -> Fault {
-        Fault {
-            index: self.index,
-            range,
-            reason,
-            at: self.offset(at),
-            is_rest: false,
-        }
+        Fault { index: self.index, range, reason, at: self.offset(at), is_rest: false }
     }
 
     /// Notes a fault and returns where the walk goes on; `None` when that cannot be told from these bytes.
@@ -268,9 +247,7 @@ impl Walk {
         }
         let starts_value = matches!(bytes.get(start), Some(b'{' | b'['));
         let end = if starts_value {
-            Resync::default()
-                .feed(bytes.get(start..)?)
-                .map(|length| start + length)
+            Resync::default().feed(bytes.get(start..)?).map(|length| start + length)
         } else {
             end_of_scalar(bytes, start)
         }?;
@@ -285,14 +262,8 @@ impl Walk {
             Stop::Incomplete => ("the text ends inside a record", bytes.len()),
         };
         self.place = Place::Lost;
-        if bytes
-            .get(start..)
-            .is_some_and(|rest| !rest.trim_ascii().is_empty())
-        {
-            faults.push(Fault {
-                is_rest: true,
-                ..self.fault(start..bytes.len(), reason, at)
-            });
+        if bytes.get(start..).is_some_and(|rest| !rest.trim_ascii().is_empty()) {
+            faults.push(Fault { is_rest: true, ..self.fault(start..bytes.len(), reason, at) });
             self.next_record();
         }
     }
@@ -301,10 +272,7 @@ impl Walk {
     /// as it comes: it is larger than a record may be.
     pub fn give_up_record(&mut self, bytes: &[u8], from: usize, faults: &mut Vec<Fault>) -> usize {
         let rest = bytes.get(from..).unwrap_or_default();
-        let start = rest
-            .iter()
-            .position(|byte| !byte.is_ascii_whitespace() && *byte != b',')
-            .unwrap_or(0);
+        let start = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b',').unwrap_or(0);
         let mut skipping = Resync::default();
         let end = skipping.feed(rest.get(start..).unwrap_or_default());
         faults.push(self.fault(from + start..bytes.len(), TOO_LARGE, from + start));
@@ -391,15 +359,7 @@ mod tests {
         for (number, piece) in pieces.iter().enumerate() {
             held.extend_from_slice(piece);
             let last = number + 1 == pieces.len();
-            let done = walk.run(
-                Text {
-                    bytes: &held,
-                    from: 0,
-                    last,
-                },
-                &mut faults,
-                parse,
-            );
+            let done = walk.run(Text { bytes: &held, from: 0, last }, &mut faults, parse);
             told.extend(faults.drain(..).map(|fault: Fault| {
                 format!(
                     "{} at {}: {}{}",
@@ -440,43 +400,19 @@ mod tests {
     #[test]
     fn a_bad_record_costs_itself() {
         check(r#"{"Records":[{"a":1},7,{"b":2}]}"#, 3, &["1 at 20: no object"]);
-        check(
-            r#"{"Records":[{"a":1},{"b":x},{"c":3}]}"#,
-            3,
-            &["1 at 25: no value"],
-        );
+        check(r#"{"Records":[{"a":1},{"b":x},{"c":3}]}"#, 3, &["1 at 25: no value"]);
         check("{\"a\":1}\ngarbage\n{\"b\":2}", 3, &["1 at 8: no value"]);
-        check(
-            r#"{"Records":[{"a":1},{"b"#,
-            2,
-            &["1 at 24: the text ends inside a record, rest"],
-        );
+        check(r#"{"Records":[{"a":1},{"b"#, 2, &["1 at 24: the text ends inside a record, rest"]);
     }
 
     #[test]
     fn a_record_too_large_is_passed_over_in_pieces() {
         let text = br#"[{"a":"xxxxxxxxxxxxxxxx]"},{"b":2}]"#;
         let (mut walk, mut faults) = (Walk::default(), Vec::new());
-        let done = walk.run(
-            Text {
-                bytes: &text[..10],
-                from: 0,
-                last: false,
-            },
-            &mut faults,
-            parse,
-        );
+        let done = walk.run(Text { bytes: &text[..10], from: 0, last: false }, &mut faults, parse);
         let done = walk.give_up_record(&text[..10], done, &mut faults);
         assert_eq!((done, faults.len(), faults[0].range.start), (10, 1, 1));
-        walk.run(
-            Text {
-                bytes: text,
-                from: 10,
-                last: false,
-            },
-            &mut faults,
-            parse,
-        );
+        walk.run(Text { bytes: text, from: 10, last: false }, &mut faults, parse);
         assert_eq!((walk.records(), faults.len()), (2, 1));
     }
 

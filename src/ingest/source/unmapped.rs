@@ -40,12 +40,7 @@ impl<'a> Unmapped<'a> {
     /// Prepares to write entries of the present row; `path` is scratch, `text` what spans point into.
     pub fn new(columns: &'a mut Columns, map: MapColumn, text: &'a str, path: &'a mut String) -> Self {
         path.clear();
-        Self {
-            columns,
-            map,
-            text,
-            path,
-        }
+        Self { columns, map, text, path }
     }
 
     /// Writes a value under `prefix` and a key of the source.
@@ -101,10 +96,7 @@ impl<'a> Unmapped<'a> {
         while let Some(key) = scanner.member(&mut first).ok()? {
             let value = scanner.value().ok()?;
             let name = key.of(self.text);
-            let is_twice = members
-                .iter()
-                .take(count)
-                .any(|(other, _)| other.of(self.text) == name);
+            let is_twice = members.iter().take(count).any(|(other, _)| other.of(self.text) == name);
             *members.get_mut(count).filter(|_| !is_twice)? = (key, value);
             count += 1;
         }
@@ -125,11 +117,7 @@ impl<'a> Unmapped<'a> {
         let mut scanner = Scanner::new(self.text.as_bytes(), array.start as usize + 1);
         let (mut first, mut joined, mut count) = (true, String::new(), 0);
         while scanner.element(&mut first).ok()? {
-            let item = scanner
-                .value()
-                .ok()
-                .filter(|item| item.kind == Kind::Plain)?
-                .of(self.text);
+            let item = scanner.value().ok().filter(|item| item.kind == Kind::Plain)?.of(self.text);
             if item.is_empty() || item.contains(',') {
                 return None;
             }
@@ -157,11 +145,7 @@ impl<'a> Unmapped<'a> {
             raw
         };
         let ambiguous = (!usually_text(self.path) || text.starts_with(' ')) && is_json(text);
-        if ambiguous {
-            self.json(value)
-        } else {
-            self.columns.entry(self.map, self.path, text)
-        }
+        if ambiguous { self.json(value) } else { self.columns.entry(self.map, self.path, text) }
     }
 
     fn json(&mut self, value: Span) {

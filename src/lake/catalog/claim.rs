@@ -6,29 +6,9 @@ use jiff::Timestamp;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::file::insert_visible;
+use super::row::{ObjectId, object_id};
 use super::set_aside::insert_entries;
-use super::{BatchId, Catalog, CatalogError, LakeFile, SetAsideEntry, from_sql, to_sql};
-
-/// What tells one object from another: a replaced object is another one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectId {
-    /// The bucket, or the folder of a local archive as a `file://` URL.
-    pub bucket: String,
-    /// The key, or the path below the folder.
-    pub key: String,
-    /// The version id, or else the ETag; of a file its size and time.
-    pub version: String,
-}
-
-impl std::fmt::Display for ObjectId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.bucket.contains("://") {
-            write!(f, "{}/{}", self.bucket, self.key)
-        } else {
-            write!(f, "s3://{}/{}", self.bucket, self.key)
-        }
-    }
-}
+use super::{BatchId, Catalog, CatalogError, LakeFile, SetAsideEntry, to_sql};
 
 /// An object that a batch wants, and what its key told.
 #[derive(Debug, Clone)]
@@ -141,11 +121,7 @@ impl Catalog {
             .execute(&self.pool)
             .await
             .map_err(CatalogError::doing(what))?;
-        if held.rows_affected() == 0 {
-            Err(CatalogError::Fenced { batch: batch.clone() })
-        } else {
-            Ok(())
-        }
+        if held.rows_affected() == 0 { Err(CatalogError::Fenced { batch: batch.clone() }) } else { Ok(()) }
     }
 
     /// Gives back what the batch holds, so that others need not wait for the lease.
@@ -174,9 +150,8 @@ impl Catalog {
         let what = "commit a batch";
         let mut transaction = self.write(what).await?;
         for object in &outcome.objects {
-            let kept = finish_one(&mut transaction, batch, object, now)
-                .await
-                .map_err(CatalogError::doing(what))?;
+            let kept =
+                finish_one(&mut transaction, batch, object, now).await.map_err(CatalogError::doing(what))?;
             if !kept {
                 return Err(CatalogError::Fenced { batch: batch.clone() });
             }
@@ -185,9 +160,7 @@ impl Catalog {
         if !shown.map_err(CatalogError::doing(what))? {
             return Err(CatalogError::Fenced { batch: batch.clone() });
         }
-        insert_entries(&mut transaction, &outcome.set_aside, now)
-            .await
-            .map_err(CatalogError::doing(what))?;
+        insert_entries(&mut transaction, &outcome.set_aside, now).await.map_err(CatalogError::doing(what))?;
         transaction.commit().await.map_err(CatalogError::doing(what))
     }
 
@@ -203,14 +176,6 @@ impl Catalog {
                 .await
                 .map_err(CatalogError::doing(what))?;
         Ok(rows.iter().map(|row| object_id(row, 0)).collect())
-    }
-}
-
-pub(super) fn object_id(row: &sqlx::sqlite::SqliteRow, first: usize) -> ObjectId {
-    ObjectId {
-        bucket: row.get(first),
-        key: row.get(first + 1),
-        version: row.get(first + 2),
     }
 }
 
@@ -254,9 +219,7 @@ async fn claim_one(
     .fetch_one(&mut **transaction)
     .await?;
     Ok(match row.get::<&str, _>(0) {
-        "claimed" => Claim::Held {
-            until: Timestamp::from_millisecond(row.get(1)).unwrap_or(until),
-        },
+        "claimed" => Claim::Held { until: Timestamp::from_millisecond(row.get(1)).unwrap_or(until) },
         _ => Claim::Done,
     })
 }
@@ -314,9 +277,4 @@ async fn forget_one(
     .execute(&mut **transaction)
     .await?;
     Ok(forgotten.rows_affected() == 1)
-}
-
-/// Reads a count.
-pub(super) fn count(row: &sqlx::sqlite::SqliteRow, at: usize) -> u64 {
-    from_sql(row.get(at))
 }

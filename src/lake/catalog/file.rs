@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, Transaction};
 
-use super::claim::count;
+use super::row::count;
 use super::{BatchId, Catalog, CatalogError, to_sql};
 use crate::lake::path::{AccountId, EventDay, Region};
 use crate::lake::table::Table;
@@ -112,26 +112,16 @@ impl Catalog {
             query.push(" and source_name = ").push_bind(table.source_name());
         }
         if let Some((first, last)) = filter.days {
-            query
-                .push(" and event_day between ")
-                .push_bind(i64::from(first.number()));
+            query.push(" and event_day between ").push_bind(i64::from(first.number()));
             query.push(" and ").push_bind(i64::from(last.number()));
         }
         if let Some((first, last)) = filter.times {
-            query
-                .push(" and time_max >= ")
-                .push_bind(first)
-                .push(" and time_min <= ")
-                .push_bind(last);
+            query.push(" and time_max >= ").push_bind(first).push(" and time_min <= ").push_bind(last);
         }
         push_slices(&mut query, filter);
         query.push(" order by source_name, event_day, file_key");
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
-        let rows = query
-            .build()
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(CatalogError::doing(what))?;
+        let rows = query.build().fetch_all(&mut *transaction).await.map_err(CatalogError::doing(what))?;
         Ok(rows.iter().filter_map(read_file).collect())
     }
 
@@ -191,24 +181,16 @@ impl Catalog {
         let what = "commit a settling";
         let mut transaction = self.write(what).await?;
         for key in &settling.replaced {
-            let retired = retire(&mut transaction, key, now)
-                .await
-                .map_err(CatalogError::doing(what))?;
+            let retired = retire(&mut transaction, key, now).await.map_err(CatalogError::doing(what))?;
             if !retired {
-                return Err(CatalogError::Fenced {
-                    batch: settling.batch.clone(),
-                });
+                return Err(CatalogError::Fenced { batch: settling.batch.clone() });
             }
         }
         let shown = insert_visible(&mut transaction, &settling.batch, &settling.written, now).await;
         if !shown.map_err(CatalogError::doing(what))? {
-            return Err(CatalogError::Fenced {
-                batch: settling.batch.clone(),
-            });
+            return Err(CatalogError::Fenced { batch: settling.batch.clone() });
         }
-        insert_settling(&mut transaction, settling, now)
-            .await
-            .map_err(CatalogError::doing(what))?;
+        insert_settling(&mut transaction, settling, now).await.map_err(CatalogError::doing(what))?;
         transaction.commit().await.map_err(CatalogError::doing(what))
     }
 
@@ -305,19 +287,11 @@ fn push_list(query: &mut QueryBuilder<Sqlite>, values: &[String]) {
 }
 
 fn read_file(row: &sqlx::sqlite::SqliteRow) -> Option<LakeFile> {
-    let kind = if row.get::<&str, _>(2) == "hot" {
-        FileKind::Hot
-    } else {
-        FileKind::Settled
-    };
+    let kind = if row.get::<&str, _>(2) == "hot" { FileKind::Hot } else { FileKind::Settled };
     let rows = count(row, 6);
     let slice = match (row.get::<Option<&str>, _>(4), row.get::<Option<&str>, _>(5)) {
         (Some(account), Some(region)) => {
-            vec![Slice {
-                account: account_id(account),
-                region: Region::read(region)?,
-                rows,
-            }]
+            vec![Slice { account: account_id(account), region: Region::read(region)?, rows }]
         }
         _ => Vec::new(),
     };

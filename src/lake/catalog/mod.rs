@@ -15,14 +15,16 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+mod row;
 mod claim;
 mod file;
 mod set_aside;
 mod report;
 
-pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectId, ObjectOutcome, ObjectState};
+pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectOutcome, ObjectState};
 pub use file::{FileFilter, FileKind, LakeFile, Settling, Slice};
 pub use report::{DaySummary, SetAsideSummary, SourceSummary};
+pub use row::ObjectId;
 pub use set_aside::SetAsideEntry;
 
 /// Names the work whose claims and files belong together.
@@ -88,9 +90,7 @@ pub struct CatalogLimits {
 
 impl Default for CatalogLimits {
     fn default() -> Self {
-        Self {
-            busy_timeout: Duration::from_secs(60),
-        }
+        Self { busy_timeout: Duration::from_secs(60) }
     }
 }
 
@@ -121,10 +121,7 @@ impl Catalog {
             .busy_timeout(limits.busy_timeout);
         let pool = connect(options, limits)
             .await
-            .map_err(|source| CatalogError::Open {
-                path: path.display().to_string(),
-                source,
-            })?;
+            .map_err(|source| CatalogError::Open { path: path.display().to_string(), source })?;
         let catalog = Self { pool };
         catalog.migrate().await?;
         Ok(catalog)
@@ -151,10 +148,7 @@ impl Catalog {
     /// Starts a transaction that writes. `immediate` takes the write lock at once: two writers
     /// then wait for each other instead of failing when the second one upgrades its read.
     async fn write(&self, what: &'static str) -> Result<sqlx::Transaction<'_, sqlx::Sqlite>, CatalogError> {
-        self.pool
-            .begin_with("begin immediate")
-            .await
-            .map_err(CatalogError::doing(what))
+        self.pool.begin_with("begin immediate").await.map_err(CatalogError::doing(what))
     }
 }
 
@@ -178,18 +172,11 @@ async fn connect(options: SqliteConnectOptions, limits: CatalogLimits) -> Result
 /// Says whether another process holds the lock. The low byte of SQLite's codes is what went wrong.
 fn is_busy(error: &sqlx::Error) -> bool {
     const BUSY: u32 = 5;
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == BUSY)
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == BUSY)
 }
 
 /// Numbers of rows and bytes are never negative and far below 2^63.
 fn to_sql(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn from_sql(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
 }

@@ -2,8 +2,8 @@
 
 use sqlx::Row;
 
-use super::claim::{count, object_id};
-use super::{Catalog, CatalogError, ObjectId};
+use super::row::{ObjectId, count, object_id};
+use super::{Catalog, CatalogError};
 
 /// Everything read of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,11 +137,7 @@ impl Catalog {
         .map_err(CatalogError::doing("sum up what was set aside"))?;
         Ok(rows
             .iter()
-            .map(|row| SetAsideSummary {
-                source: row.get(0),
-                reason: row.get(1),
-                count: count(row, 2),
-            })
+            .map(|row| SetAsideSummary { source: row.get(0), reason: row.get(1), count: count(row, 2) })
             .collect())
     }
 

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::claim::{count, object_id};
 use super::file::insert_visible;
-use super::{BatchId, Catalog, CatalogError, LakeFile, ObjectId, to_sql};
+use super::row::{ObjectId, count, object_id};
+use super::{BatchId, Catalog, CatalogError, LakeFile, to_sql};
 
 /// One record, or the rest of an object, that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +55,8 @@ impl Catalog {
         let what = "commit retried records";
         let mut transaction = self.write(what).await?;
         for (entry, events) in retried {
-            let marked = mark_retried(&mut transaction, entry, *events)
-                .await
-                .map_err(CatalogError::doing(what))?;
+            let marked =
+                mark_retried(&mut transaction, entry, *events).await.map_err(CatalogError::doing(what))?;
             if !marked {
                 return Err(CatalogError::Fenced { batch: batch.clone() });
             }

@@ -71,19 +71,12 @@ impl Merge<'_> {
         partitions: &[(AccountId, Region)],
         mut sink: impl FnMut(Merged) -> bool,
     ) -> Result<Counts, ParquetError> {
-        let found = self
-            .inputs
-            .iter()
-            .filter_map(|input| Cursor::find(input, partitions));
+        let found = self.inputs.iter().filter_map(|input| Cursor::find(input, partitions));
         let mut cursors: Vec<Cursor<'_>> = found.collect();
         let mut counts = Counts::default();
         for (account, region) in partitions {
-            let partition = Partition {
-                table: self.table,
-                day: self.day,
-                account: *account,
-                region: region.clone(),
-            };
+            let partition =
+                Partition { table: self.table, day: self.day, account: *account, region: region.clone() };
             let mut output = Output::new(partition, self.name, self.file_bytes_max);
             self.partition(&mut cursors, &mut output, &mut counts)?;
             output.cut()?;
@@ -197,10 +190,7 @@ impl<'a> Cursor<'a> {
         let narrow = |rows: u64| usize::try_from(rows).unwrap_or(total).min(total);
         let wanted = narrow(self.wanted.start)..narrow(self.wanted.end);
         let selection = RowSelection::from_consecutive_ranges(std::iter::once(wanted), total);
-        builder
-            .with_row_selection(selection)
-            .with_batch_size(DECODE_ROWS)
-            .build()
+        builder.with_row_selection(selection).with_batch_size(DECODE_ROWS).build()
     }
 
     /// Goes to a partition and returns how many rows it has here.
@@ -241,10 +231,7 @@ impl<'a> Cursor<'a> {
 
     fn uid(&self) -> Option<&str> {
         let decoded = self.decoded.as_ref()?;
-        decoded
-            .uids
-            .is_valid(self.at)
-            .then(|| decoded.uids.value(self.at))
+        decoded.uids.is_valid(self.at).then(|| decoded.uids.value(self.at))
     }
 
     fn advance(&mut self) {
@@ -256,13 +243,9 @@ impl<'a> Cursor<'a> {
 impl Decoded {
     fn new(batch: RecordBatch) -> Result<Self, ParquetError> {
         let missing = |what: &str| ParquetError::General(format!("a file of the lake without {what}"));
-        let times = batch
-            .column_by_name("time")
-            .and_then(|times| times.as_primitive_opt::<Int64Type>());
+        let times = batch.column_by_name("time").and_then(|times| times.as_primitive_opt::<Int64Type>());
         let times = times.ok_or_else(|| missing("time"))?.clone();
-        let metadata = batch
-            .column_by_name("metadata")
-            .and_then(|metadata| metadata.as_struct_opt());
+        let metadata = batch.column_by_name("metadata").and_then(|metadata| metadata.as_struct_opt());
         let uids = metadata
             .and_then(|metadata| metadata.column_by_name("uid"))
             .and_then(|uid| uid.as_string_opt::<i32>());
@@ -322,9 +305,7 @@ impl Gather {
         }
         let runs = self.runs();
         let slice = |(batch, start, rows): &(usize, usize, usize)| {
-            self.batches
-                .get(*batch)
-                .map(|decoded| decoded.batch.slice(*start, *rows))
+            self.batches.get(*batch).map(|decoded| decoded.batch.slice(*start, *rows))
         };
         let rows = if let ([only], Some(rows)) = (runs.as_slice(), runs.first().and_then(slice)) {
             debug_assert_eq!(only.2, self.rows.len(), "one run has all rows");
@@ -361,9 +342,7 @@ impl Gather {
 
     fn time(&self, row: Option<&(usize, usize)>) -> i64 {
         let (batch, at) = row.copied().unwrap_or_default();
-        self.batches
-            .get(batch)
-            .map_or(0, |decoded| decoded.times.value(at))
+        self.batches.get(batch).map_or(0, |decoded| decoded.times.value(at))
     }
 }
 
@@ -403,9 +382,7 @@ impl Output {
             None => self.open.insert(Open {
                 encoder: Encoder::new(
                     self.partition.table,
-                    FilePurpose::Settled {
-                        rows: self.rows_expected,
-                    },
+                    FilePurpose::Settled { rows: self.rows_expected },
                 ),
                 rows: 0,
                 time_min: from,
@@ -415,42 +392,23 @@ impl Output {
         open.encoder.write(rows)?;
         open.rows += rows.num_rows() as u64;
         open.time_max = to;
-        if open.encoder.held_bytes() >= self.file_bytes_max {
-            self.cut()
-        } else {
-            Ok(())
-        }
+        if open.encoder.held_bytes() >= self.file_bytes_max { self.cut() } else { Ok(()) }
     }
 
     /// Ends the present file.
     fn cut(&mut self) -> Result<(), ParquetError> {
-        let Some(Open {
-            encoder,
-            rows,
-            time_min,
-            time_max,
-        }) = self.open.take()
-        else {
+        let Some(Open { encoder, rows, time_min, time_max }) = self.open.take() else {
             return Ok(());
         };
         let bytes = encoder.finish()?;
         let name = format!("{}-{:04}", self.name, self.files.len());
-        let Partition {
-            table,
-            day,
-            account,
-            region,
-        } = &self.partition;
+        let Partition { table, day, account, region } = &self.partition;
         let file = LakeFile {
             key: settled_key(&self.partition, &name),
             table: *table,
             kind: FileKind::Settled,
             day: *day,
-            slices: vec![Slice {
-                account: *account,
-                region: region.clone(),
-                rows,
-            }],
+            slices: vec![Slice { account: *account, region: region.clone(), rows }],
             rows,
             bytes: bytes.len() as u64,
             time_min,

@@ -194,13 +194,7 @@ async fn settle_round(
         let name = format!("{batch}-{number}");
         start(
             &mut merging,
-            Work {
-                inputs: Arc::clone(&inputs),
-                job,
-                name,
-                round: (round.table, round.day),
-                limits,
-            },
+            Work { inputs: Arc::clone(&inputs), job, name, round: (round.table, round.day), limits },
             sender.clone(),
         );
     }
@@ -209,9 +203,7 @@ async fn settle_round(
     while receiver.recv_many(&mut files, 64).await > 0 {
         let fresh = std::mem::take(&mut files);
         put_planned(catalog, lake, &batch, &fresh, clock()).await?;
-        settling
-            .written
-            .extend(fresh.into_iter().map(|merged| merged.file));
+        settling.written.extend(fresh.into_iter().map(|merged| merged.file));
     }
     while let Some(ended) = merging.join_next().await {
         let counts = ended.map_err(|_panic| SettleError::Lost)??;
@@ -261,20 +253,9 @@ fn start(
     sender: mpsc::Sender<Merged>,
 ) {
     merging.spawn_blocking(move || {
-        let Work {
-            inputs,
-            job,
-            name,
-            round: (table, day),
-            limits,
-        } = work;
-        let merge = merge::Merge {
-            table,
-            day,
-            inputs: &inputs,
-            name: &name,
-            file_bytes_max: limits.file_bytes_max,
-        };
+        let Work { inputs, job, name, round: (table, day), limits } = work;
+        let merge =
+            merge::Merge { table, day, inputs: &inputs, name: &name, file_bytes_max: limits.file_bytes_max };
         // Nobody receives when the round was given up: the rest of the merge is for nothing.
         let merged = merge.run(&job.partitions, |file| sender.blocking_send(file).is_ok());
         merged.map_err(|source| SettleError::Parquet { table, day, source })
@@ -306,37 +287,19 @@ async fn read_inputs(
 
 /// Says whether all files of a round can still be seen.
 async fn is_visible(catalog: &Catalog, round: &Round) -> Result<bool, SettleError> {
-    let filter = FileFilter {
-        table: Some(round.table),
-        days: Some((round.day, round.day)),
-        ..FileFilter::default()
-    };
+    let filter =
+        FileFilter { table: Some(round.table), days: Some((round.day, round.day)), ..FileFilter::default() };
     let visible = catalog.visible_files(&filter).await?;
     let is_seen = |file: &LakeFile| visible.iter().any(|other| other.key == file.key);
     Ok(round.files.iter().all(is_seen))
 }
 
 async fn read_input(catalog: &Catalog, lake: &Lake, file: &LakeFile) -> Result<Input, SettleError> {
-    let slices = if file.slices.is_empty() {
-        catalog.slices(&file.key).await?
-    } else {
-        file.slices.clone()
-    };
-    let wrong = |source| SettleError::Store {
-        what: "read",
-        key: file.key.clone(),
-        source,
-    };
-    let object = lake
-        .store
-        .get(&Path::from(file.key.as_str()))
-        .await
-        .map_err(wrong)?;
+    let slices = if file.slices.is_empty() { catalog.slices(&file.key).await? } else { file.slices.clone() };
+    let wrong = |source| SettleError::Store { what: "read", key: file.key.clone(), source };
+    let object = lake.store.get(&Path::from(file.key.as_str())).await.map_err(wrong)?;
     let bytes = object.bytes().await.map_err(wrong)?;
-    Ok(Input {
-        bytes,
-        slices: plan::in_order(slices),
-    })
+    Ok(Input { bytes, slices: plan::in_order(slices) })
 }
 
 /// Records the names of files, then writes them.
@@ -352,11 +315,7 @@ async fn put_planned(
     futures::stream::iter(merged)
         .map(|Merged { file, bytes }| async move {
             let put = lake.put(&file.key, PutPayload::from(bytes.clone())).await;
-            put.map_err(|source| SettleError::Store {
-                what: "write",
-                key: file.key.clone(),
-                source,
-            })
+            put.map_err(|source| SettleError::Store { what: "write", key: file.key.clone(), source })
         })
         .buffer_unordered(4)
         .try_collect()

@@ -34,11 +34,7 @@ pub(super) fn rounds(visible: Vec<LakeFile>, today: Option<EventDay>, limits: Se
         let is_past = today.is_none_or(|today| day < today);
         let (hot, settled): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.kind == FileKind::Hot);
         let files = if hot.is_empty() {
-            if is_past {
-                crowded(settled, limits)
-            } else {
-                Vec::new()
-            }
+            if is_past { crowded(settled, limits) } else { Vec::new() }
         } else {
             fitting(hot, limits)
         };
@@ -70,18 +66,12 @@ fn crowded(settled: Vec<LakeFile>, limits: SettleLimits) -> Vec<LakeFile> {
     let mut partitions: BTreeMap<(AccountId, Region), Vec<LakeFile>> = BTreeMap::new();
     for file in settled {
         if let Some(slice) = file.slices.first() {
-            partitions
-                .entry((slice.account, slice.region.clone()))
-                .or_default()
-                .push(file);
+            partitions.entry((slice.account, slice.region.clone())).or_default().push(file);
         }
     }
     let mut chosen = Vec::new();
     let mut bytes = 0;
-    for files in partitions
-        .into_values()
-        .filter(|files| files.len() > 1 && !is_settled_for_good(files))
-    {
+    for files in partitions.into_values().filter(|files| files.len() > 1 && !is_settled_for_good(files)) {
         let size: u64 = files.iter().map(|file| file.bytes).sum();
         let fits = bytes + size <= limits.input_bytes_max && chosen.len() + files.len() <= limits.inputs_max;
         if !chosen.is_empty() && !fits {
@@ -96,11 +86,7 @@ fn crowded(settled: Vec<LakeFile>, limits: SettleLimits) -> Vec<LakeFile> {
 /// Files of one run of settling follow each other in time; there is nothing to merge.
 fn is_settled_for_good(files: &[LakeFile]) -> bool {
     let run = |file: &LakeFile| {
-        file.key
-            .rsplit('/')
-            .next()
-            .and_then(|name| name.split('-').next())
-            .map(str::to_owned)
+        file.key.rsplit('/').next().and_then(|name| name.split('-').next()).map(str::to_owned)
     };
     let runs: BTreeSet<_> = files.iter().map(run).collect();
     runs.len() == 1
@@ -112,20 +98,14 @@ pub(super) fn jobs(inputs: &[Input], limits: SettleLimits) -> Vec<Job> {
     for slice in inputs.iter().flat_map(|input| &input.slices) {
         *rows.entry((slice.account, slice.region.clone())).or_default() += slice.rows;
     }
-    let share = rows
-        .values()
-        .sum::<u64>()
-        .div_ceil(limits.jobs.max(1) as u64)
-        .max(1);
+    let share = rows.values().sum::<u64>().div_ceil(limits.jobs.max(1) as u64).max(1);
     let mut jobs: Vec<Job> = Vec::new();
     let mut before = 0;
     for (partition, count) in rows {
         // A partition belongs to the job in whose share its middle row lies.
         let number = usize::try_from((before + count / 2) / share).unwrap_or(0);
         if jobs.len() <= number || jobs.is_empty() {
-            jobs.push(Job {
-                partitions: Vec::new(),
-            });
+            jobs.push(Job { partitions: Vec::new() });
         }
         if let Some(job) = jobs.last_mut() {
             job.partitions.push(partition);

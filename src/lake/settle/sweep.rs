@@ -25,10 +25,7 @@ pub(super) async fn sweep(
 ) -> Result<u64, SettleError> {
     let before = |age: std::time::Duration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
     let mut swept = 0;
-    for key in catalog
-        .dead_files(before(limits.orphan_age), before(limits.hot_grace))
-        .await?
-    {
+    for key in catalog.dead_files(before(limits.orphan_age), before(limits.hot_grace)).await? {
         delete(lake, &key).await?;
         catalog.forget_file(&key).await?;
         swept += 1;
@@ -77,10 +74,7 @@ fn delete_half_written(mut folders: Vec<PathBuf>, older_than: Timestamp) -> Resu
 }
 
 fn is_half_written(path: &FsPath) -> bool {
-    let number = path
-        .file_name()
-        .and_then(|name| name.to_str()?.rsplit_once('#'))
-        .map(|(_, number)| number);
+    let number = path.file_name().and_then(|name| name.to_str()?.rsplit_once('#')).map(|(_, number)| number);
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -94,10 +88,7 @@ fn failed(what: &'static str, path: &FsPath, source: std::io::Error) -> SettleEr
     SettleError::Store {
         what,
         key: path.display().to_string(),
-        source: object_store::Error::Generic {
-            store: "folder",
-            source: Box::new(source),
-        },
+        source: object_store::Error::Generic { store: "folder", source: Box::new(source) },
     }
 }
 
@@ -108,17 +99,8 @@ async fn sweep_orphans(
     prefix: &str,
     older_than: Timestamp,
 ) -> Result<u64, SettleError> {
-    let wrong = |source| SettleError::Store {
-        what: "list",
-        key: prefix.to_owned(),
-        source,
-    };
-    let listed: Vec<_> = lake
-        .store
-        .list(Some(&Path::from(prefix)))
-        .try_collect()
-        .await
-        .map_err(wrong)?;
+    let wrong = |source| SettleError::Store { what: "list", key: prefix.to_owned(), source };
+    let listed: Vec<_> = lake.store.list(Some(&Path::from(prefix))).try_collect().await.map_err(wrong)?;
     let mut swept = 0;
     for meta in listed {
         let key = meta.location.to_string();
@@ -134,10 +116,6 @@ async fn sweep_orphans(
 pub(super) async fn delete(lake: &Lake, key: &str) -> Result<(), SettleError> {
     match lake.store.delete(&Path::from(key)).await {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(source) => Err(SettleError::Store {
-            what: "delete",
-            key: key.to_owned(),
-            source,
-        }),
+        Err(source) => Err(SettleError::Store { what: "delete", key: key.to_owned(), source }),
     }
 }

@@ -22,15 +22,9 @@ pub(super) struct CsvWriter<'w> {
 impl<'w> CsvWriter<'w> {
     /// Writes the line of names.
     pub(super) fn start(schema: &Schema, screen: Screen, out: Out<'w>) -> Result<Self, QueryError> {
-        let mut writer = Self {
-            screen,
-            out,
-            json: EncoderOptions::default(),
-        };
+        let mut writer = Self { screen, out, json: EncoderOptions::default() };
         let names = schema.fields().iter();
-        let line: Vec<_> = names
-            .map(|field| writer.field(field.name(), CellKind::Text))
-            .collect();
+        let line: Vec<_> = names.map(|field| writer.field(field.name(), CellKind::Text)).collect();
         writer.line(&line)?;
         Ok(writer)
     }
@@ -51,22 +45,10 @@ impl<'w> CsvWriter<'w> {
     }
 
     fn field(&self, text: &str, kind: CellKind) -> String {
-        let text = if self.screen.is_terminal() {
-            visible(text)
-        } else {
-            text.into()
-        };
-        let guard = if kind == CellKind::Text && starts_a_formula(&text) {
-            "'"
-        } else {
-            ""
-        };
+        let text = if self.screen.is_terminal() { visible(text) } else { text.into() };
+        let guard = if kind == CellKind::Text && starts_a_formula(&text) { "'" } else { "" };
         let quoted = text.is_empty() || text.contains([',', '"', '\r', '\n']);
-        if quoted {
-            format!("\"{guard}{}\"", text.replace('"', "\"\""))
-        } else {
-            format!("{guard}{text}")
-        }
+        if quoted { format!("\"{guard}{}\"", text.replace('"', "\"\"")) } else { format!("{guard}{text}") }
     }
 
     fn line(&mut self, fields: &[String]) -> Result<(), QueryError> {

@@ -32,12 +32,7 @@ pub(super) struct JsonWriter<'w> {
 impl<'w> JsonWriter<'w> {
     /// Returns a writer that has written nothing yet.
     pub(super) fn new(shape: JsonShape, out: Out<'w>) -> Self {
-        Self {
-            shape,
-            rows: 0,
-            out,
-            options: EncoderOptions::default(),
-        }
+        Self { shape, rows: 0, out, options: EncoderOptions::default() }
     }
 
     /// Writes the rows.
@@ -52,10 +47,8 @@ impl<'w> JsonWriter<'w> {
         for row in 0..batch.num_rows() {
             bytes.clear();
             encoder.encode(row, &mut bytes);
-            let text = std::str::from_utf8(&bytes).map_err(|error| QueryError::Encode {
-                format: format.word(),
-                source: Cause::new(&error),
-            })?;
+            let text = std::str::from_utf8(&bytes)
+                .map_err(|error| QueryError::Encode { format: format.word(), source: Cause::new(&error) })?;
             self.object(&visible_json(text)).map_err(QueryError::Write)?;
         }
         Ok(())

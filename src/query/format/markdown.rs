@@ -20,15 +20,8 @@ pub(super) struct MarkdownWriter<'w> {
 impl<'w> MarkdownWriter<'w> {
     /// Writes names and the line below them.
     pub(super) fn start(schema: &Schema, out: Out<'w>) -> Result<Self, QueryError> {
-        let mut writer = Self {
-            out,
-            json: EncoderOptions::default(),
-        };
-        let names: Vec<_> = schema
-            .fields()
-            .iter()
-            .map(|field| literal(field.name()))
-            .collect();
+        let mut writer = Self { out, json: EncoderOptions::default() };
+        let names: Vec<_> = schema.fields().iter().map(|field| literal(field.name())).collect();
         writer.line(&names)?;
         writer.line(&vec!["---".to_owned(); names.len()])?;
         Ok(writer)

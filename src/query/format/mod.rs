@@ -103,9 +103,7 @@ const ROWS_AT_ONCE: usize = 256;
 
 impl std::fmt::Debug for RowWriter<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RowWriter")
-            .field("format", &self.format)
-            .finish_non_exhaustive()
+        f.debug_struct("RowWriter").field("format", &self.format).finish_non_exhaustive()
     }
 }
 
@@ -137,16 +135,11 @@ impl<'w> RowWriter<'w> {
     /// A column has a type that Parquet cannot hold.
     pub fn parquet(schema: &Schema, file: File) -> Result<Self, QueryError> {
         let schema = Arc::new(unique_names(schema));
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .build();
+        let properties =
+            WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
         let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
             .map_err(|error| parquet_error(&error))?;
-        Ok(Self {
-            format: Format::Parquet,
-            schema,
-            sink: Sink::Parquet(Box::new(writer)),
-        })
+        Ok(Self { format: Format::Parquet, schema, sink: Sink::Parquet(Box::new(writer)) })
     }
 
     /// Writes the rows of a batch.
@@ -184,17 +177,11 @@ impl<'w> RowWriter<'w> {
 }
 
 fn encoding(format: Format) -> impl Fn(ArrowError) -> QueryError {
-    move |error| QueryError::Encode {
-        format: format.word(),
-        source: Cause::new(&error),
-    }
+    move |error| QueryError::Encode { format: format.word(), source: Cause::new(&error) }
 }
 
 fn parquet_error(error: &ParquetError) -> QueryError {
-    QueryError::Encode {
-        format: Format::Parquet.word(),
-        source: Cause::new(error),
-    }
+    QueryError::Encode { format: Format::Parquet.word(), source: Cause::new(error) }
 }
 
 /// Numbers the columns that have the name of an earlier one: an object has each key once.

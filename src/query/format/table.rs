@@ -73,10 +73,7 @@ impl<'w> TableWriter<'w> {
         for row in 0..batch.num_rows() {
             let mut line = Vec::with_capacity(columns.len());
             for cells in &mut columns {
-                let text = cells
-                    .text(row)
-                    .map_err(encoding(Format::Table))?
-                    .unwrap_or_default();
+                let text = cells.text(row).map_err(encoding(Format::Table))?.unwrap_or_default();
                 line.push(shown(&text));
             }
             self.held.push(line);

@@ -23,21 +23,8 @@ fn batch() -> RecordBatch {
     let times = TimestampMillisecondArray::from(vec![Some(1_735_689_600_123), None, None, None, None, None]);
     RecordBatch::try_from_iter([
         ("text", Arc::new(StringArray::from(HOSTILE.to_vec())) as ArrayRef),
-        (
-            "n",
-            Arc::new(Int64Array::from(vec![
-                Some(-1),
-                None,
-                Some(30),
-                Some(4),
-                Some(5),
-                Some(6),
-            ])),
-        ),
-        (
-            "list",
-            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists)),
-        ),
+        ("n", Arc::new(Int64Array::from(vec![Some(-1), None, Some(30), Some(4), Some(5), Some(6)]))),
+        ("list", Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists))),
         ("at", Arc::new(times.with_timezone("UTC"))),
     ])
     .unwrap()
@@ -218,10 +205,7 @@ fn rows_past_the_sized_ones_keep_the_columns() {
     texts.push("a value longer than all before");
     let batch = RecordBatch::try_from_iter([
         ("a", Arc::new(StringArray::from(texts)) as ArrayRef),
-        (
-            "b",
-            Arc::new(StringArray::from(vec!["x"; 2 * table::SIZED_ROWS + 1])),
-        ),
+        ("b", Arc::new(StringArray::from(vec!["x"; 2 * table::SIZED_ROWS + 1]))),
     ])
     .unwrap();
     let text = written(Format::Table, Screen::Terminal { width: 80 }, &batch);
@@ -232,12 +216,7 @@ fn rows_past_the_sized_ones_keep_the_columns() {
 #[test]
 fn a_name_that_stands_twice_is_numbered() {
     let field = |name: &str| Field::new(name, arrow::datatypes::DataType::Int64, true);
-    let schema = unique_names(&Schema::new(vec![
-        field("a"),
-        field("a"),
-        field("a_2"),
-        field("a"),
-    ]));
+    let schema = unique_names(&Schema::new(vec![field("a"), field("a"), field("a_2"), field("a")]));
     let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(names, ["a", "a_2", "a_2_2", "a_3"]);
 }

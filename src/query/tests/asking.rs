@@ -21,16 +21,10 @@ async fn the_dialect_reads_what_investigators_write() {
         ("time_dt >= date '2025-01-01'", "true"),
         ("time_dt = timestamp '2025-01-01T00:00:00Z'", "true"),
         ("time_dt - interval '1' day < time_dt", "true"),
-        (
-            "case when api.operation like 'Get%' then 'read' else 'write' end",
-            "read",
-        ),
+        ("case when api.operation like 'Get%' then 'read' else 'write' end", "read"),
         ("user.name is null", "true"),
         ("coalesce(resources[1].uid, 'none')", "none"),
-        (
-            "any_match(resources, R -> R.owner.account.uid = 'x') is null",
-            "true",
-        ),
+        ("any_match(resources, R -> R.owner.account.uid = 'x') is null", "true"),
         ("count(*) filter (where api.operation = 'GetObject')", "1"),
     ];
     for (expr, expected) in cases {
@@ -69,10 +63,7 @@ async fn statements_that_change_anything_are_refused() {
         "attach 'x' as y",
     ] {
         let error = fixture.error(sql).await;
-        assert!(
-            error.starts_with("refused ") || error.starts_with("read the statement"),
-            "{sql}: {error}"
-        );
+        assert!(error.starts_with("refused ") || error.starts_with("read the statement"), "{sql}: {error}");
     }
     let error = fixture.error("drop table api_activity").await;
     assert_eq!(
@@ -82,10 +73,7 @@ async fn statements_that_change_anything_are_refused() {
     let error = fixture.error("select * from '/etc/passwd'").await;
     assert!(error.starts_with("no table"), "{error}");
     for sql in ["select 1; drop table api_activity", "selekt 1", ""] {
-        assert!(
-            fixture.error(sql).await.starts_with("read the statement"),
-            "{sql}"
-        );
+        assert!(fixture.error(sql).await.starts_with("read the statement"), "{sql}");
     }
 }
 
@@ -104,16 +92,7 @@ async fn the_lake_can_be_looked_around_in() {
     let (tables, _) = fixture
         .ask("select table_name from information_schema.tables where table_schema = 'public' order by 1")
         .await;
-    assert_eq!(
-        tables,
-        [
-            "account_change",
-            "api_activity",
-            "authentication",
-            "cloudtrail",
-            "data_activity"
-        ]
-    );
+    assert_eq!(tables, ["account_change", "api_activity", "authentication", "cloudtrail", "data_activity"]);
 }
 
 #[tokio::test]
@@ -139,38 +118,19 @@ async fn parameters_are_values_and_never_text() {
         .hot(
             Table::Authentication,
             "h9",
-            &[Event {
-                user: hostile.to_owned(),
-                ..event("9", NEW_YEAR, A, "eu-west-1")
-            }],
+            &[Event { user: hostile.to_owned(), ..event("9", NEW_YEAR, A, "eu-west-1") }],
         )
         .await;
     let ask = async |sql: &str, params: Params| fixture.ask_with(sql, &params).await.map(|(rows, _)| rows);
     let by_user = "select metadata.uid from cloudtrail where actor.user.uid = $user";
     let none = Params::default();
-    assert_eq!(
-        ask(by_user, none.clone().with("user", hostile)).await.unwrap(),
-        ["9"]
-    );
-    assert!(
-        ask(by_user, none.clone().with("user", "x' or 'a'='a"))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    let shown = ask(
-        "select $1 || lower($text)",
-        none.clone().with("1", hostile).with("text", "A"),
-    )
-    .await;
+    assert_eq!(ask(by_user, none.clone().with("user", hostile)).await.unwrap(), ["9"]);
+    assert!(ask(by_user, none.clone().with("user", "x' or 'a'='a")).await.unwrap().is_empty());
+    let shown = ask("select $1 || lower($text)", none.clone().with("1", hostile).with("text", "A")).await;
     assert_eq!(shown.unwrap(), ["' or 1=1 --a"]);
     let by_time = "select metadata.uid from api_activity
          where time >= $from and time_dt >= $from and ($user is null or accountid = $user) limit $n";
-    let params = none
-        .clone()
-        .with("from", "2025-01-02")
-        .with("user", A)
-        .with("n", "5");
+    let params = none.clone().with("from", "2025-01-02").with("user", A).with("n", "5");
     assert_eq!(ask(by_time, params).await.unwrap(), ["3"]);
     let error = |result: Result<_, crate::query::QueryError>| {
         Result::<Vec<String>, _>::unwrap_err(result).to_string()
@@ -184,10 +144,7 @@ async fn parameters_are_values_and_never_text() {
         "the query has no parameter usr; it has $user"
     );
     let by_number = "select 1 from api_activity where time > $t";
-    assert_eq!(
-        error(ask(by_number, none.with("t", "soon")).await),
-        "the value of $t is no Int64"
-    );
+    assert_eq!(error(ask(by_number, none.with("t", "soon")).await), "the value of $t is no Int64");
 }
 
 #[tokio::test]
@@ -210,16 +167,11 @@ async fn a_sort_larger_than_memory_goes_to_the_disk() {
         })
         .collect();
     for (number, events) in events.chunks(10_000).enumerate() {
-        fixture
-            .hot(Table::ApiActivity, &format!("h{number}"), events)
-            .await;
+        fixture.hot(Table::ApiActivity, &format!("h{number}"), events).await;
     }
     let spill = fixture.folder.path().join("spill");
-    let limits = QueryLimits {
-        memory_bytes: 6 << 20,
-        spill_dir: Some(spill.clone()),
-        ..QueryLimits::default()
-    };
+    let limits =
+        QueryLimits { memory_bytes: 6 << 20, spill_dir: Some(spill.clone()), ..QueryLimits::default() };
     let engine = fixture.engine_with(limits.clone());
     let sql = "select actor.user.uid as u, metadata.uid from api_activity order by u";
     let mut rows = run(&engine, sql, &Params::default()).await.unwrap();
@@ -229,10 +181,7 @@ async fn a_sort_larger_than_memory_goes_to_the_disk() {
     }
     assert_eq!(count, 40_000);
     // Proof that it did: without a disk to go to, the same sort fails.
-    let engine = fixture.engine_with(QueryLimits {
-        spill_bytes_max: 0,
-        ..limits
-    });
+    let engine = fixture.engine_with(QueryLimits { spill_bytes_max: 0, ..limits });
     let mut rows = run(&engine, sql, &Params::default()).await.unwrap();
     let error = loop {
         match rows.next().await {
@@ -241,34 +190,21 @@ async fn a_sort_larger_than_memory_goes_to_the_disk() {
             Err(error) => break error,
         }
     };
-    assert_eq!(
-        error.to_string(),
-        "the query needs more disk than it may spill to"
-    );
+    assert_eq!(error.to_string(), "the query needs more disk than it may spill to");
 }
 
 #[tokio::test]
 async fn every_question_of_the_library_runs() {
     let fixture = Fixture::with_events().await;
     for question in library::questions() {
-        let params = question
-            .params
-            .iter()
-            .fold(Params::default(), |params, (name, _)| match *name {
-                "window_start" => params.with(name, "2025-01-01"),
-                "window_end" => params.with(name, "2025-01-02T00:00Z"),
-                _ => params.with(name, "' or 1=1 --"),
-            });
-        let (_, stats) = fixture
-            .ask_with(question.sql, &params)
-            .await
-            .unwrap_or_else(|error| {
-                panic!(
-                    "{}: {error}: {:?}",
-                    question.id,
-                    std::error::Error::source(&error)
-                )
-            });
+        let params = question.params.iter().fold(Params::default(), |params, (name, _)| match *name {
+            "window_start" => params.with(name, "2025-01-01"),
+            "window_end" => params.with(name, "2025-01-02T00:00Z"),
+            _ => params.with(name, "' or 1=1 --"),
+        });
+        let (_, stats) = fixture.ask_with(question.sql, &params).await.unwrap_or_else(|error| {
+            panic!("{}: {error}: {:?}", question.id, std::error::Error::source(&error))
+        });
         assert!(stats.files_opened <= 4, "{} is not bounded in time", question.id);
     }
 }
@@ -276,14 +212,9 @@ async fn every_question_of_the_library_runs() {
 #[tokio::test]
 async fn an_error_shows_hostile_values_and_lets_none_act() {
     let fixture = Fixture::new().await;
-    let hostile = Event {
-        user: "\u{1b}[2J".to_owned(),
-        ..event("1", NEW_YEAR, A, "eu-west-1")
-    };
+    let hostile = Event { user: "\u{1b}[2J".to_owned(), ..event("1", NEW_YEAR, A, "eu-west-1") };
     fixture.hot(Table::ApiActivity, "h", &[hostile]).await;
-    let error = fixture
-        .error("select cast(actor.user.uid as bigint) from api_activity")
-        .await;
+    let error = fixture.error("select cast(actor.user.uid as bigint) from api_activity").await;
     assert!(error.contains("\\u{1b}[2J"), "{error}");
     assert!(!error.contains('\u{1b}'));
 }

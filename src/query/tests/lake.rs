@@ -57,11 +57,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(&folder.path().join("catalog.db")).await.unwrap();
         let lake = Lake::open(Place::Folder(folder.path().join("lake"))).unwrap();
-        Self {
-            folder,
-            catalog,
-            lake,
-        }
+        Self { folder, catalog, lake }
     }
 
     /// Two days, two accounts, two Regions of `api_activity`, and one event in each other table.
@@ -71,50 +67,17 @@ impl Fixture {
             .hot(
                 Table::ApiActivity,
                 "h1",
-                &[
-                    event("1", NEW_YEAR, A, "eu-west-1"),
-                    event("2", NEW_YEAR + 1000, B, "us-east-1"),
-                ],
+                &[event("1", NEW_YEAR, A, "eu-west-1"), event("2", NEW_YEAR + 1000, B, "us-east-1")],
             )
             .await;
-        fixture
-            .hot(
-                Table::ApiActivity,
-                "h2",
-                &[event("3", NEW_YEAR + DAY, A, "us-east-1")],
-            )
-            .await;
-        fixture
-            .settled(
-                Table::ApiActivity,
-                "s1",
-                &[event("4", NEW_YEAR + DAY + 5, B, "eu-west-1")],
-            )
-            .await;
+        fixture.hot(Table::ApiActivity, "h2", &[event("3", NEW_YEAR + DAY, A, "us-east-1")]).await;
+        fixture.settled(Table::ApiActivity, "s1", &[event("4", NEW_YEAR + DAY + 5, B, "eu-west-1")]).await;
         let mut lambda = event("6", NEW_YEAR + 7, A, "eu-west-1");
         lambda.service = "lambda.amazonaws.com";
         lambda.operation = "Invoke";
-        fixture
-            .hot(
-                Table::DataActivity,
-                "h3",
-                &[event("5", NEW_YEAR + 6, A, "eu-west-1"), lambda],
-            )
-            .await;
-        fixture
-            .hot(
-                Table::AccountChange,
-                "h4",
-                &[event("7", NEW_YEAR + 8, A, "us-east-1")],
-            )
-            .await;
-        fixture
-            .hot(
-                Table::Authentication,
-                "h5",
-                &[event("8", NEW_YEAR + 9, A, "us-east-1")],
-            )
-            .await;
+        fixture.hot(Table::DataActivity, "h3", &[event("5", NEW_YEAR + 6, A, "eu-west-1"), lambda]).await;
+        fixture.hot(Table::AccountChange, "h4", &[event("7", NEW_YEAR + 8, A, "us-east-1")]).await;
+        fixture.hot(Table::Authentication, "h5", &[event("8", NEW_YEAR + 9, A, "us-east-1")]).await;
         fixture
     }
 
@@ -123,10 +86,7 @@ impl Fixture {
         self.catalog
             .commit(
                 &BatchId(name.to_owned()),
-                &BatchOutcome {
-                    files: vec![file],
-                    ..BatchOutcome::default()
-                },
+                &BatchOutcome { files: vec![file], ..BatchOutcome::default() },
                 now(),
             )
             .await
@@ -150,10 +110,7 @@ impl Fixture {
             rows_out: 0,
             duplicates: 0,
         };
-        self.catalog
-            .plan_files(&settling.batch, &settling.written, now())
-            .await
-            .unwrap();
+        self.catalog.plan_files(&settling.batch, &settling.written, now()).await.unwrap();
         self.catalog.commit_settling(&settling, now()).await.unwrap();
     }
 
@@ -165,15 +122,7 @@ impl Fixture {
             FileKind::Hot => hot_key(table, day, name),
             FileKind::Settled => {
                 let (account, region) = (slices[0].account, slices[0].region.clone());
-                settled_key(
-                    &Partition {
-                        table,
-                        day,
-                        account,
-                        region,
-                    },
-                    name,
-                )
+                settled_key(&Partition { table, day, account, region }, name)
             }
         };
         let bytes = parquet(&rows(table, events));
@@ -239,24 +188,11 @@ pub(super) fn now() -> Timestamp {
 fn slices(events: &[Event]) -> Vec<Slice> {
     let mut slices: Vec<Slice> = Vec::new();
     for event in events {
-        let account = event
-            .account
-            .and_then(AccountId::read)
-            .unwrap_or(AccountId::EXTERNAL);
-        let region = event
-            .region
-            .and_then(Region::read)
-            .unwrap_or_else(Region::unknown);
-        match slices
-            .iter_mut()
-            .find(|slice| slice.account == account && slice.region == region)
-        {
+        let account = event.account.and_then(AccountId::read).unwrap_or(AccountId::EXTERNAL);
+        let region = event.region.and_then(Region::read).unwrap_or_else(Region::unknown);
+        match slices.iter_mut().find(|slice| slice.account == account && slice.region == region) {
             Some(slice) => slice.rows += 1,
-            None => slices.push(Slice {
-                account,
-                region,
-                rows: 1,
-            }),
+            None => slices.push(Slice { account, region, rows: 1 }),
         }
     }
     slices
@@ -288,9 +224,7 @@ fn rows(table: Table, events: &[Event]) -> RecordBatch {
 
 fn parquet(batch: &RecordBatch) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some(1000))
-        .build();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(1000)).build();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();

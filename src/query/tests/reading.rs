@@ -17,24 +17,12 @@ async fn check(fixture: &Fixture, sql: &str, ids: &[&str], files: (u64, u64)) {
 #[tokio::test]
 async fn every_table_has_account_region_and_day() {
     let fixture = Fixture::new().await;
-    let nobody = Event {
-        account: None,
-        region: None,
-        ..event("1", NEW_YEAR - 1, A, "eu-west-1")
-    };
+    let nobody = Event { account: None, region: None, ..event("1", NEW_YEAR - 1, A, "eu-west-1") };
     fixture.hot(Table::ApiActivity, "h", &[nobody]).await;
-    fixture
-        .settled(Table::ApiActivity, "s", &[event("2", NEW_YEAR, A, "eu-west-1")])
-        .await;
+    fixture.settled(Table::ApiActivity, "s", &[event("2", NEW_YEAR, A, "eu-west-1")]).await;
     let sql =
         "select concat_ws(' ', metadata.uid, accountid, region, eventday) from api_activity order by time";
-    check(
-        &fixture,
-        sql,
-        &["1 external unknown 20241231", "2 111122223333 eu-west-1 20250101"],
-        (2, 2),
-    )
-    .await;
+    check(&fixture, sql, &["1 external unknown 20241231", "2 111122223333 eu-west-1 20250101"], (2, 2)).await;
     let sql = "select metadata.uid from api_activity where accountid = 'external' and eventday = '20241231'";
     check(&fixture, sql, &["1"], (1, 2)).await;
     let (columns, _) = fixture.ask("describe api_activity").await;
@@ -49,13 +37,8 @@ async fn hot_and_settled_rows_come_each_once() {
     // Settling day one: the settled file shows in the same moment the hot one hides.
     let day = EventDay::of(NEW_YEAR).unwrap();
     let replaced = hot_key(Table::ApiActivity, day, "h1");
-    let events = [
-        event("1", NEW_YEAR, A, "eu-west-1"),
-        event("2", NEW_YEAR + 1000, B, "us-east-1"),
-    ];
-    fixture
-        .settle(Table::ApiActivity, "s2", &events, &[replaced])
-        .await;
+    let events = [event("1", NEW_YEAR, A, "eu-west-1"), event("2", NEW_YEAR + 1000, B, "us-east-1")];
+    fixture.settle(Table::ApiActivity, "s2", &events, &[replaced]).await;
     check(&fixture, sql, &["1", "2", "3", "4"], (3, 3)).await;
 }
 
@@ -63,17 +46,9 @@ async fn hot_and_settled_rows_come_each_once() {
 async fn planned_and_unknown_files_are_not_seen() {
     let fixture = Fixture::with_events().await;
     let events = [event("planned", NEW_YEAR, A, "eu-west-1")];
-    let file = fixture
-        .write(Table::ApiActivity, FileKind::Settled, "p", &events)
-        .await;
-    fixture
-        .catalog
-        .plan_files(&BatchId("p".to_owned()), &[file], super::lake::now())
-        .await
-        .unwrap();
-    fixture
-        .write(Table::ApiActivity, FileKind::Hot, "unknown", &events)
-        .await;
+    let file = fixture.write(Table::ApiActivity, FileKind::Settled, "p", &events).await;
+    fixture.catalog.plan_files(&BatchId("p".to_owned()), &[file], super::lake::now()).await.unwrap();
+    fixture.write(Table::ApiActivity, FileKind::Hot, "unknown", &events).await;
     let sql = "select metadata.uid from api_activity order by 1";
     check(&fixture, sql, &["1", "2", "3", "4"], (3, 3)).await;
 }
@@ -87,11 +62,7 @@ async fn filters_choose_files() {
         ("eventday in ('20250102', '20250107')", &["3", "4"], 2),
         ("eventday >= 20250102", &["3", "4"], 2),
         ("accountid = '444455556666'", &["2", "4"], 2),
-        (
-            "cloud.account.uid = '444455556666' and region = 'eu-west-1'",
-            &["4"],
-            1,
-        ),
+        ("cloud.account.uid = '444455556666' and region = 'eu-west-1'", &["4"], 1),
         ("region in ('us-east-1', 'ap-south-1')", &["2", "3"], 2),
         ("cloud.region = 'us-east-1' and eventday < '20250102'", &["2"], 1),
         ("time >= 1735689600000 and time < 1735689600500", &["1"], 1),
@@ -129,29 +100,12 @@ async fn native_names_are_found_however_they_are_qualified() {
         format!("awsdatacatalog.{database}.{s3}"),
         format!("\"AwsDataCatalog\".\"{database}\".\"{s3}\""),
     ] {
-        check(
-            &fixture,
-            &format!("select metadata.uid from {name}"),
-            &["5"],
-            (1, 1),
-        )
-        .await;
+        check(&fixture, &format!("select metadata.uid from {name}"), &["5"], (1, 1)).await;
     }
     let lambda = "amazon_security_lake_table_eu_west_3_lambda_execution_2_0";
-    check(
-        &fixture,
-        &format!("select metadata.uid from {lambda}"),
-        &["6"],
-        (1, 1),
-    )
-    .await;
-    let missing = fixture
-        .error("select 1 from amazon_security_lake_table_eu_west_1_waf_2_0")
-        .await;
-    assert!(
-        missing.contains("there are api_activity, data_activity"),
-        "{missing}"
-    );
+    check(&fixture, &format!("select metadata.uid from {lambda}"), &["6"], (1, 1)).await;
+    let missing = fixture.error("select 1 from amazon_security_lake_table_eu_west_1_waf_2_0").await;
+    assert!(missing.contains("there are api_activity, data_activity"), "{missing}");
 }
 
 #[tokio::test]
@@ -166,9 +120,7 @@ async fn the_predicate_reaches_parquet() {
     .await
     .unwrap();
     let batch = rows.next().await.unwrap().unwrap();
-    let plan = arrow::util::pretty::pretty_format_batches(&[batch])
-        .unwrap()
-        .to_string();
+    let plan = arrow::util::pretty::pretty_format_batches(&[batch]).unwrap().to_string();
     assert!(plan.contains("pruning_predicate=time_null_count"), "{plan}");
     assert!(!plan.contains("FilterExec"), "{plan}");
 }
@@ -178,9 +130,7 @@ async fn a_count_needs_no_file_and_the_last_rows_few_bytes() {
     let fixture = Fixture::with_events().await;
     let (count, stats) = fixture.ask("select count(*) from api_activity").await;
     assert_eq!((count, stats.bytes_read), (vec!["4".to_owned()], 0));
-    let (last, _) = fixture
-        .ask("select metadata.uid from api_activity order by time desc limit 1")
-        .await;
+    let (last, _) = fixture.ask("select metadata.uid from api_activity order by time desc limit 1").await;
     assert_eq!(last, ["4"]);
     let (any, _) = fixture.ask("select metadata.uid from api_activity limit 2").await;
     assert_eq!(any.len(), 2);
@@ -189,13 +139,7 @@ async fn a_count_needs_no_file_and_the_last_rows_few_bytes() {
 #[tokio::test]
 async fn an_empty_lake_has_its_columns() {
     let fixture = Fixture::new().await;
-    check(
-        &fixture,
-        "select accountid from cloudtrail where region = 'x'",
-        &[],
-        (0, 0),
-    )
-    .await;
+    check(&fixture, "select accountid from cloudtrail where region = 'x'", &[], (0, 0)).await;
     let (count, _) = fixture.ask("select count(*) from cloudtrail").await;
     assert_eq!(count, ["0"]);
 }
@@ -208,9 +152,7 @@ async fn a_file_settled_away_before_the_first_row_costs_one_new_plan() {
     let mut rows = run(&engine, sql, &Params::default()).await.unwrap();
     let key = hot_key(Table::ApiActivity, EventDay::of(NEW_YEAR + DAY).unwrap(), "h2");
     let events = [event("3", NEW_YEAR + DAY, A, "us-east-1")];
-    fixture
-        .settle(Table::ApiActivity, "s3", &events, std::slice::from_ref(&key))
-        .await;
+    fixture.settle(Table::ApiActivity, "s3", &events, std::slice::from_ref(&key)).await;
     std::fs::remove_file(fixture.folder.path().join("lake").join(&key)).unwrap();
     let batch = rows.next().await.unwrap().unwrap();
     assert_eq!(batch.num_rows(), 4);
@@ -222,9 +164,7 @@ async fn a_file_that_stays_gone_is_an_error() {
     let fixture = Fixture::with_events().await;
     let key = hot_key(Table::ApiActivity, EventDay::of(NEW_YEAR + DAY).unwrap(), "h2");
     std::fs::remove_file(fixture.folder.path().join("lake").join(&key)).unwrap();
-    let error = fixture
-        .error("select metadata.uid from api_activity order by 1")
-        .await;
+    let error = fixture.error("select metadata.uid from api_activity order by 1").await;
     assert!(error.starts_with("run the query: "), "{error}");
     assert!(error.contains("h2.parquet"), "{error}");
 }

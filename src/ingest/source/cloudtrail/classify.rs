@@ -90,27 +90,12 @@ const ACCOUNT_CHANGE: [&str; 64] = [
 ];
 
 /// Services whose calls of those names are about accounts and sign-in.
-const IDENTITY_SERVICES: [&str; 8] = [
-    "account",
-    "iam",
-    "identitystore",
-    "signin",
-    "sso",
-    "sso-directory",
-    "sso-oauth",
-    "sts",
-];
+const IDENTITY_SERVICES: [&str; 8] =
+    ["account", "iam", "identitystore", "signin", "sso", "sso-directory", "sso-oauth", "sts"];
 
 /// S3 calls on objects: data events, also in records older than `eventCategory`.
-const OBJECT_CALLS: [&str; 7] = [
-    "DeleteObject",
-    "DeleteObjects",
-    "GetObject",
-    "HeadObject",
-    "ListObjects",
-    "PutObject",
-    "RestoreObject",
-];
+const OBJECT_CALLS: [&str; 7] =
+    ["DeleteObject", "DeleteObjects", "GetObject", "HeadObject", "ListObjects", "PutObject", "RestoreObject"];
 
 /// Returns the table of a record.
 pub fn table(name: &str, source: &str, category: Option<&str>, management: Option<bool>) -> Table {
@@ -147,10 +132,8 @@ fn class(name: &str, source: &str) -> Class {
 /// Returns the name of a call without the date that Lambda's API versions put behind it:
 /// `Invoke20150331`, `UpdateFunctionCode20150331v2`.
 pub fn plain_name(name: &str) -> &str {
-    let versionless = name
-        .rsplit_once('v')
-        .filter(|(_, version)| is_digits(version))
-        .map_or(name, |(head, _)| head);
+    let versionless =
+        name.rsplit_once('v').filter(|(_, version)| is_digits(version)).map_or(name, |(head, _)| head);
     match versionless.split_at_checked(versionless.len().saturating_sub(8)) {
         Some((head, date)) if !head.is_empty() && is_digits(date) && date.starts_with("20") => head,
         _ => name,
@@ -172,11 +155,8 @@ pub fn activity(class: Class, name: &str) -> i32 {
 
 /// Returns the first word of a name: `Get` of `GetObject`, `Getaway` of `Getaway`.
 fn verb(name: &str) -> &str {
-    let end = name
-        .bytes()
-        .skip(1)
-        .position(|byte| !byte.is_ascii_lowercase())
-        .map_or(name.len(), |at| at + 1);
+    let end =
+        name.bytes().skip(1).position(|byte| !byte.is_ascii_lowercase()).map_or(name.len(), |at| at + 1);
     name.get(..end).unwrap_or(name)
 }
 
@@ -226,35 +206,15 @@ mod tests {
 
     #[test]
     fn the_source_decides_with_the_name() {
+        assert_eq!(table("CreateUser", "iam.amazonaws.com", None, None), Table::AccountChange);
         assert_eq!(
-            table("CreateUser", "iam.amazonaws.com", None, None),
-            Table::AccountChange
-        );
-        assert_eq!(
-            table(
-                "CreateUser",
-                "elasticache.amazonaws.com",
-                Some("Management"),
-                None
-            ),
+            table("CreateUser", "elasticache.amazonaws.com", Some("Management"), None),
             Table::ApiActivity
         );
-        assert_eq!(
-            table("AssumeRole", "sts.amazonaws.com", Some("Management"), None),
-            Table::Authentication
-        );
-        assert_eq!(
-            table("GetObject", "s3.amazonaws.com", Some("Data"), Some(false)),
-            Table::DataActivity
-        );
-        assert_eq!(
-            table("GetObject", "s3.amazonaws.com", None, None),
-            Table::DataActivity
-        );
-        assert_eq!(
-            table("GetBucketAcl", "s3.amazonaws.com", None, None),
-            Table::ApiActivity
-        );
+        assert_eq!(table("AssumeRole", "sts.amazonaws.com", Some("Management"), None), Table::Authentication);
+        assert_eq!(table("GetObject", "s3.amazonaws.com", Some("Data"), Some(false)), Table::DataActivity);
+        assert_eq!(table("GetObject", "s3.amazonaws.com", None, None), Table::DataActivity);
+        assert_eq!(table("GetBucketAcl", "s3.amazonaws.com", None, None), Table::ApiActivity);
         assert_eq!(
             table("DescribeKey", "kms.amazonaws.com", Some("NetworkActivity"), None),
             Table::DataActivity

@@ -120,10 +120,7 @@ impl Scratch {
         if self.account.as_ref().is_none_or(|(before, _)| *before != account) {
             self.account = None;
         }
-        &self
-            .account
-            .get_or_insert_with(|| (account, account.to_string()))
-            .1
+        &self.account.get_or_insert_with(|| (account, account.to_string())).1
     }
 }
 
@@ -135,19 +132,11 @@ pub fn normalize(
     columns: &mut Columns,
     scratch: &mut Scratch,
 ) {
-    let mut row = Row {
-        record,
-        records,
-        text: origin.text,
-        columns,
-        scratch,
-        class: record.table.class(),
-    };
+    let mut row = Row { record, records, text: origin.text, columns, scratch, class: record.table.class() };
     row.columns.long(TIME, record.time);
     row.columns.long(TIME_DT, record.time);
     row.columns.text(LOG_NAME, origin.object);
-    row.columns
-        .int(SEQUENCE, i32::try_from(record.index).unwrap_or(i32::MAX));
+    row.columns.int(SEQUENCE, i32::try_from(record.index).unwrap_or(i32::MAX));
     for (field, column) in PLAIN {
         if let Some(value) = row.value(field) {
             row.columns.text(column, &value);
@@ -237,9 +226,7 @@ impl<'a> Row<'a> {
 
     /// Returns the name of the call, or the type of an event that is no call.
     fn event_name(&self) -> Cow<'a, str> {
-        self.peek(Field::EventName)
-            .or_else(|| self.peek(Field::EventType))
-            .unwrap_or_default()
+        self.peek(Field::EventName).or_else(|| self.peek(Field::EventType)).unwrap_or_default()
     }
 
     fn when_and_where(&mut self) {
@@ -267,8 +254,7 @@ impl<'a> Row<'a> {
             _ => self.keep_field(Field::AwsRegion),
         }
         if self.record.account != AccountId::EXTERNAL {
-            self.columns
-                .text(CLOUD_ACCOUNT, self.scratch.account(self.record.account));
+            self.columns.text(CLOUD_ACCOUNT, self.scratch.account(self.record.account));
         }
     }
 
@@ -286,10 +272,9 @@ impl<'a> Row<'a> {
         if operation.len() != name.len() {
             self.keep_field(Field::EventName);
         }
-        for (field, column) in [
-            (Field::RequestParameters, REQUEST_DATA),
-            (Field::ResponseElements, RESPONSE_DATA),
-        ] {
+        for (field, column) in
+            [(Field::RequestParameters, REQUEST_DATA), (Field::ResponseElements, RESPONSE_DATA)]
+        {
             if let Some(span) = self.record.field(field) {
                 self.columns.text(column, &json::compact(span.json(self.text)));
             }
@@ -303,9 +288,7 @@ impl<'a> Row<'a> {
                 }
             }
             // OCSF wants an id for every request.
-            None => self
-                .columns
-                .text(REQUEST_UID, event_id.as_deref().unwrap_or("unknown")),
+            None => self.columns.text(REQUEST_UID, event_id.as_deref().unwrap_or("unknown")),
         }
         if self.record.field(Field::EventSource).is_none() {
             // A service needs a name; the source of the record is the nearest to one.
@@ -344,10 +327,7 @@ impl<'a> Row<'a> {
         let federated = self
             .extra("userIdentity.sessionContext.", "webIdFederationData")
             .and_then(|data| found(&data, &["federatedProvider"]));
-        let named = || {
-            self.extra("userIdentity.", "identityProvider")
-                .map(Cow::into_owned)
-        };
+        let named = || self.extra("userIdentity.", "identityProvider").map(Cow::into_owned);
         if let Some(provider) = federated.or_else(named) {
             self.columns.text(IDP_NAME, &provider);
         }
@@ -397,8 +377,7 @@ impl<'a> Row<'a> {
             }
             None => {
                 let service = self.peek(Field::EventSource);
-                self.columns
-                    .text(SRC_SVC_NAME, service.as_deref().unwrap_or("unknown"));
+                self.columns.text(SRC_SVC_NAME, service.as_deref().unwrap_or("unknown"));
             }
         }
     }
@@ -408,19 +387,12 @@ impl<'a> Row<'a> {
         let operation = classify::plain_name(&name);
         let activity = classify::activity(self.class, operation);
         self.columns.int(ACTIVITY_ID, activity);
-        self.columns
-            .text(ACTIVITY_NAME, self.class.activity(activity).unwrap_or(operation));
+        self.columns.text(ACTIVITY_NAME, self.class.activity(activity).unwrap_or(operation));
         self.columns.long(TYPE_UID, self.class.type_uid(activity));
         self.columns.text(TYPE_NAME, self.class.type_name(activity));
         let failed = if name == "ConsoleLogin" {
-            let answer = self
-                .record
-                .field(Field::ResponseElements)
-                .map(|span| span.json(self.text));
-            answer
-                .and_then(|answer| found(answer, &["ConsoleLogin"]))
-                .as_deref()
-                == Some("Failure")
+            let answer = self.record.field(Field::ResponseElements).map(|span| span.json(self.text));
+            answer.and_then(|answer| found(answer, &["ConsoleLogin"])).as_deref() == Some("Failure")
         } else {
             self.record.field(Field::ErrorCode).is_some()
         };
@@ -487,15 +459,9 @@ impl<'a> Row<'a> {
         let in_response = |paths: &[&[&str]]| paths.iter().find_map(|path| found(response, path));
         let uid = in_response(&[&["user", "arn"], &["role", "arn"]]);
         let uid_alt = in_response(&[&["user", "userId"], &["role", "roleId"]]);
-        let name = found(request, &["userName"])
-            .or_else(|| found(request, &["roleName"]))
-            .or_else(|| {
-                in_response(&[
-                    &["user", "userName"],
-                    &["role", "roleName"],
-                    &["accessKey", "userName"],
-                ])
-            });
+        let name = found(request, &["userName"]).or_else(|| found(request, &["roleName"])).or_else(|| {
+            in_response(&[&["user", "userName"], &["role", "roleName"], &["accessKey", "userName"]])
+        });
         self.affected_user((uid, uid_alt, name));
         if let Some(policy) = found(request, &["policyArn"]) {
             self.columns.text(POLICY_UID, &policy);
@@ -510,20 +476,12 @@ impl<'a> Row<'a> {
         let role = found(request, &["roleArn"]);
         let name =
             found(request, &["roleSessionName"]).or_else(|| self.peek(Field::UserName).map(Cow::into_owned));
-        let uid = role
-            .clone()
-            .or_else(|| self.peek(Field::UserArn).map(Cow::into_owned));
+        let uid = role.clone().or_else(|| self.peek(Field::UserArn).map(Cow::into_owned));
         self.affected_user((uid, self.peek(Field::PrincipalId).map(Cow::into_owned), name));
         let session = [
-            (
-                NEW_SESSION_CREDENTIAL,
-                found(response, &["credentials", "accessKeyId"]),
-            ),
+            (NEW_SESSION_CREDENTIAL, found(response, &["credentials", "accessKeyId"])),
             (NEW_SESSION_UID, found(response, &["assumedRoleUser", "arn"])),
-            (
-                NEW_SESSION_UID_ALT,
-                found(response, &["assumedRoleUser", "assumedRoleId"]),
-            ),
+            (NEW_SESSION_UID_ALT, found(response, &["assumedRoleUser", "assumedRoleId"])),
             (NEW_SESSION_ISSUER, role),
         ];
         for (column, value) in session {
@@ -532,8 +490,7 @@ impl<'a> Row<'a> {
             }
         }
         let service = self.peek(Field::EventSource);
-        self.columns
-            .text(SERVICE, service.as_deref().unwrap_or("unknown"));
+        self.columns.text(SERVICE, service.as_deref().unwrap_or("unknown"));
         let additional = self.extra("", "additionalEventData");
         let additional = additional.as_deref().unwrap_or_default();
         if let Some(target) = found(additional, &["LoginTo"]) {
@@ -557,11 +514,7 @@ impl<'a> Row<'a> {
         } else {
             uid
         };
-        let uid = if uid.is_none() && name.is_none() {
-            own(Field::UserAccountId, self)
-        } else {
-            uid
-        };
+        let uid = if uid.is_none() && name.is_none() { own(Field::UserAccountId, self) } else { uid };
         for (column, value) in [(AFFECTED_UID, uid), (AFFECTED_UID_ALT, uid_alt)] {
             if let Some(value) = value {
                 self.columns.text(column, &value);
@@ -575,10 +528,7 @@ impl<'a> Row<'a> {
 
     /// Returns the JSON text of a field, or nothing.
     fn data(&self, field: Field) -> &'a str {
-        self.record
-            .field(field)
-            .map(|span| span.json(self.text))
-            .unwrap_or_default()
+        self.record.field(field).map(|span| span.json(self.text)).unwrap_or_default()
     }
 
     /// Returns the text of a value without a column: of a string its text, of anything else its JSON.

@@ -50,11 +50,7 @@ pub fn parse(
     let mut draft = Draft::new(scanner.bytes(), &mut extras);
     let walked = draft.record(scanner);
     let found = walked.map(|()| draft.found);
-    let made = if found == Ok(Found::Record) {
-        draft.finish(records, object, index)
-    } else {
-        Err("")
-    };
+    let made = if found == Ok(Found::Record) { draft.finish(records, object, index) } else { Err("") };
     records.extras = extras;
     let result = match (found, made) {
         (Ok(Found::Record), Ok(mut record)) => {
@@ -89,9 +85,7 @@ impl<'a> Draft<'a> {
     }
 
     fn slice(&self, span: Span) -> &'a [u8] {
-        self.text
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or_default()
+        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
     fn str(&self, span: Span) -> Option<&'a str> {
@@ -173,17 +167,10 @@ impl<'a> Draft<'a> {
 
     /// What was read so far belongs to an EventBridge envelope; the record is its `detail`.
     fn envelope(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
-        for (field, value) in Field::ALL
-            .into_iter()
-            .zip(std::mem::replace(&mut self.fields, [None; FIELDS]))
+        for (field, value) in Field::ALL.into_iter().zip(std::mem::replace(&mut self.fields, [None; FIELDS]))
         {
             if let Some(value) = value {
-                self.extras.push(Extra {
-                    prefix: field.path(),
-                    in_envelope: true,
-                    key: None,
-                    value,
-                });
+                self.extras.push(Extra { prefix: field.path(), in_envelope: true, key: None, value });
             }
         }
         for extra in self.extras.iter_mut().skip(self.first_extra) {
@@ -202,10 +189,7 @@ impl<'a> Draft<'a> {
             return self.extra(scanner, inside.parent(), key);
         }
         if inside == Inside::Identity && self.has_identity() {
-            return Err(Stop::Broken {
-                at: key.start as usize,
-                what: TWICE,
-            });
+            return Err(Stop::Broken { at: key.start as usize, what: TWICE });
         }
         scanner.expect(b'{', "no object")?;
         let mut first = true;
@@ -221,10 +205,7 @@ impl<'a> Draft<'a> {
     }
 
     fn has_identity(&self) -> bool {
-        self.fields
-            .iter()
-            .skip(Field::UserType as usize)
-            .any(Option::is_some)
+        self.fields.iter().skip(Field::UserType as usize).any(Option::is_some)
     }
 
     fn inner_member(&mut self, scanner: &mut Scanner<'_>, key: Span, inside: Inside) -> Result<(), Stop> {
@@ -258,30 +239,14 @@ impl<'a> Draft<'a> {
         if value.kind.is_string() {
             return self.set(key, field, value);
         }
-        self.push(
-            Extra {
-                prefix: field.path(),
-                in_envelope: false,
-                key: None,
-                value,
-            },
-            key,
-        )
+        self.push(Extra { prefix: field.path(), in_envelope: false, key: None, value }, key)
     }
 
     #[inline]
     fn json(&mut self, scanner: &mut Scanner<'_>, key: Span, field: Field) -> Result<(), Stop> {
         let value = scanner.value()?;
         if value.kind == Kind::Null || (field == Field::Resources && value.kind != Kind::Array) {
-            return self.push(
-                Extra {
-                    prefix: field.path(),
-                    in_envelope: false,
-                    key: None,
-                    value,
-                },
-                key,
-            );
+            return self.push(Extra { prefix: field.path(), in_envelope: false, key: None, value }, key);
         }
         self.set(key, field, value)
     }
@@ -291,10 +256,7 @@ impl<'a> Draft<'a> {
         match self.fields.get_mut(field as usize) {
             Some(slot @ None) => *slot = Some(value),
             _ => {
-                return Err(Stop::Broken {
-                    at: key.start as usize,
-                    what: TWICE,
-                });
+                return Err(Stop::Broken { at: key.start as usize, what: TWICE });
             }
         }
         Ok(())
@@ -302,29 +264,13 @@ impl<'a> Draft<'a> {
 
     fn extra(&mut self, scanner: &mut Scanner<'_>, prefix: &'static str, key: Span) -> Result<(), Stop> {
         let value = scanner.value()?;
-        self.push(
-            Extra {
-                prefix,
-                in_envelope: self.in_envelope,
-                key: Some(key),
-                value,
-            },
-            key,
-        )
+        self.push(Extra { prefix, in_envelope: self.in_envelope, key: Some(key), value }, key)
     }
 
     /// Keeps a value as an extra whose content is also needed.
     fn noted(&mut self, scanner: &mut Scanner<'_>, key: Span) -> Result<Span, Stop> {
         let value = scanner.value()?;
-        self.push(
-            Extra {
-                prefix: "",
-                in_envelope: false,
-                key: Some(key),
-                value,
-            },
-            key,
-        )?;
+        self.push(Extra { prefix: "", in_envelope: false, key: Some(key), value }, key)?;
         Ok(value)
     }
 
@@ -341,10 +287,7 @@ impl<'a> Draft<'a> {
                 && other.prefix == extra.prefix
         });
         if twice {
-            return Err(Stop::Broken {
-                at: key.start as usize,
-                what: TWICE,
-            });
+            return Err(Stop::Broken { at: key.start as usize, what: TWICE });
         }
         self.extras.push(extra);
         Ok(())
@@ -353,15 +296,11 @@ impl<'a> Draft<'a> {
     fn finish(&self, records: &mut Records, object: u32, index: u64) -> Result<RawRecord, &'static str> {
         let time = self.time()?;
         // Insights and aggregated events have a type and no name.
-        let name = self
-            .field_str(Field::EventName)
-            .or_else(|| self.field_str(Field::EventType));
+        let name = self.field_str(Field::EventName).or_else(|| self.field_str(Field::EventType));
         let name = name.ok_or("a record without eventName and eventType")?;
         let source = self.field_str(Field::EventSource).unwrap_or_default();
         let category = self.field_str(Field::EventCategory);
-        let region = self
-            .field_str(Field::AwsRegion)
-            .map_or(0, |region| records.region_number(region));
+        let region = self.field_str(Field::AwsRegion).map_or(0, |region| records.region_number(region));
         let extras_start = narrow(self.first_extra);
         Ok(RawRecord {
             object,
@@ -379,30 +318,18 @@ impl<'a> Draft<'a> {
     }
 
     fn field_str(&self, field: Field) -> Option<&'a str> {
-        self.fields
-            .get(field as usize)
-            .copied()
-            .flatten()
-            .and_then(|span| self.str(span))
+        self.fields.get(field as usize).copied().flatten().and_then(|span| self.str(span))
     }
 
     /// The account the record pertains to; numbers stand for text in some archives.
     fn account(&self) -> AccountId {
-        let recipient = self
-            .recipient
-            .and_then(|span| self.str(span))
-            .and_then(AccountId::read);
+        let recipient = self.recipient.and_then(|span| self.str(span)).and_then(AccountId::read);
         let caller = || self.field_str(Field::UserAccountId).and_then(AccountId::read);
         recipient.or_else(caller).unwrap_or(AccountId::EXTERNAL)
     }
 
     fn time(&self) -> Result<i64, &'static str> {
-        let field = self
-            .fields
-            .get(Field::EventTime as usize)
-            .copied()
-            .flatten()
-            .or(self.fallback_time);
+        let field = self.fields.get(Field::EventTime as usize).copied().flatten().or(self.fallback_time);
         let text = match (field, self.window) {
             (Some(field), _) => self.str(field),
             (None, Some(window)) => self
@@ -411,8 +338,7 @@ impl<'a> Draft<'a> {
                 .map(|(start, text)| start.of(text)),
             (None, None) => return Err("a record without eventTime"),
         };
-        text.and_then(read_time)
-            .ok_or("an eventTime that is no time between 2000 and 2199")
+        text.and_then(read_time).ok_or("an eventTime that is no time between 2000 and 2199")
     }
 }
 
@@ -457,36 +383,13 @@ pub fn read_time(text: &str) -> Option<i64> {
         return Some(time);
     }
     let time: jiff::Timestamp = text.parse().ok()?;
-    YEARS
-        .contains(&jiff::tz::TimeZone::UTC.to_datetime(time).year())
-        .then(|| time.as_millisecond())
+    YEARS.contains(&jiff::tz::TimeZone::UTC.to_datetime(time).year()).then(|| time.as_millisecond())
 }
 
 /// Reads `YYYY-MM-DDThh:mm:ssZ`, the form CloudTrail writes: no other text gives the same number this way.
 pub fn read_plain_time(text: &[u8]) -> Option<i64> {
     let text: &[u8; 20] = text.try_into().ok()?;
-    let [
-        y0,
-        y1,
-        y2,
-        y3,
-        b'-',
-        o0,
-        o1,
-        b'-',
-        d0,
-        d1,
-        b'T',
-        h0,
-        h1,
-        b':',
-        m0,
-        m1,
-        b':',
-        s0,
-        s1,
-        b'Z',
-    ] = *text
+    let [y0, y1, y2, y3, b'-', o0, o1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'Z'] = *text
     else {
         return None;
     };
@@ -531,18 +434,11 @@ mod tests {
 
     #[test]
     fn plain_times_are_read_as_jiff_reads_them() {
-        for text in [
-            "2000-01-01T00:00:00Z",
-            "2024-02-29T23:59:59Z",
-            "2100-03-01T12:00:00Z",
-            "2199-12-31T23:59:59Z",
-        ] {
+        for text in
+            ["2000-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2100-03-01T12:00:00Z", "2199-12-31T23:59:59Z"]
+        {
             let expected: jiff::Timestamp = text.parse().unwrap();
-            assert_eq!(
-                read_plain_time(text.as_bytes()),
-                Some(expected.as_millisecond()),
-                "{text}"
-            );
+            assert_eq!(read_plain_time(text.as_bytes()), Some(expected.as_millisecond()), "{text}");
         }
         for text in [
             "2023-02-29T00:00:00Z",
@@ -555,10 +451,7 @@ mod tests {
         }
         assert_eq!(read_time("0000-01-01T00:00:00Z"), None);
         assert_eq!(read_time("9999-12-31T23:59:59Z"), None);
-        assert_eq!(
-            read_time("2024-01-01T00:00:00.250+01:00"),
-            Some(1_704_063_600_250)
-        );
+        assert_eq!(read_time("2024-01-01T00:00:00.250+01:00"), Some(1_704_063_600_250));
     }
 
     proptest! {

@@ -199,21 +199,14 @@ pub struct Records {
 
 impl Default for Records {
     fn default() -> Self {
-        Self {
-            records: Vec::new(),
-            extras: Vec::new(),
-            regions: vec![Region::unknown()],
-            last_region: 0,
-        }
+        Self { records: Vec::new(), extras: Vec::new(), regions: vec![Region::unknown()], last_region: 0 }
     }
 }
 
 impl Records {
     /// Returns the values of a record that have no column.
     pub fn extras_of(&self, record: &RawRecord) -> &[Extra] {
-        self.extras
-            .get(record.extras.start as usize..record.extras.end as usize)
-            .unwrap_or_default()
+        self.extras.get(record.extras.start as usize..record.extras.end as usize).unwrap_or_default()
     }
 
     /// Returns the number of a Region, 0 for a text that is none.
