@@ -90,6 +90,16 @@ fn wait(child: Child) -> Ran {
     Ran::of(child.wait_with_output().unwrap())
 }
 
+/// The time of the shortest of some clean runs: longer ones had to wait for somebody else's work.
+fn shortest(mut run: impl FnMut(usize)) -> Duration {
+    let times = (0..3).map(|number| {
+        let began = Instant::now();
+        run(number);
+        began.elapsed()
+    });
+    times.min().unwrap()
+}
+
 /// Starts a run, kills it at a random moment of a clean run's time, and says whether that came before its end.
 fn kill(site: &Site, words: &[&str], clean: Duration, chance: &mut fastrand::Rng) -> bool {
     let mut child = start(site, words);
@@ -134,10 +144,8 @@ fn copy_lake(from: &Site, to: &Site) {
 #[test]
 fn ingest_killed_at_any_moment_reads_everything_once() {
     let site = sweeping(generated());
-    let began = Instant::now();
-    site.beside("timed").ingest().ended(0);
-    let clean = began.elapsed();
     let expected = read_once(&site);
+    let clean = shortest(|run| drop(site.beside(&format!("clean-{run}")).ingest().ended(0)));
     let (mut left, mut chance, mut number) = (kills() / 2, fastrand::Rng::with_seed(1), 0);
     while left > 0 {
         let crashed = site.beside(&format!("crashed-{number}"));
@@ -160,18 +168,16 @@ fn settle_killed_at_any_moment_shows_each_row_once_throughout() {
     let site = sweeping(generated());
     let expected = read_once(&site);
     let uids = site.uids();
-    let clean = site.beside("clean");
-    copy_lake(&site, &clean);
-    let began = Instant::now();
-    clean.settle().ended(0);
-    let took = began.elapsed();
-    assert_same_rows(&clean.rows(), &expected);
+    let lakes = ["clean-0", "clean-1", "clean-2"].map(|lake| site.beside(lake));
+    lakes.iter().for_each(|lake| copy_lake(&site, lake));
+    let clean = shortest(|run| drop(lakes[run].settle().ended(0)));
+    assert_same_rows(&lakes[0].rows(), &expected);
     let (mut left, mut chance, mut number) = (kills().div_ceil(2), fastrand::Rng::with_seed(2), 0);
     while left > 0 {
         let crashed = site.beside(&format!("crashed-{number}"));
         number += 1;
         copy_lake(&site, &crashed);
-        while left > 0 && kill(&crashed, &["settle"], took, &mut chance) {
+        while left > 0 && kill(&crashed, &["settle"], clean, &mut chance) {
             left -= 1;
             assert_eq!(crashed.uids(), uids);
         }
