@@ -125,14 +125,24 @@ pub fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done about a closed stderr.
-            drop(writeln!(
-                err,
-                "ashiato: {}",
-                table::printable(&format!("{error:#}"))
-            ));
+            drop(writeln!(err, "ashiato: {}", table::printable(&told(&error))));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says an error and its causes, each once: some repeat the text of their cause in their own.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+    }
+    told
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -12,6 +12,8 @@
 //!
 //! Not here: what the fields mean (`source`).
 
+use std::borrow::Cow;
+
 /// How deep values may nest. Real records stay below 30; the stack of open brackets is one `u128`.
 pub const DEPTH_MAX: u32 = 128;
 
@@ -462,6 +464,24 @@ fn unicode(text: &str) -> Option<(char, &str)> {
     Some((char::from_u32(code)?, rest.get(4..)?))
 }
 
+/// Takes the white space between tokens out of JSON text, when it is printed over several lines.
+pub fn compact(json: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'\n', json.as_bytes()).is_none() {
+        return Cow::Borrowed(json);
+    }
+    let (mut in_string, mut is_escaped) = (false, false);
+    let kept = json.chars().filter(|character| {
+        if !in_string && character.is_ascii_whitespace() {
+            return false;
+        }
+        // A backslash stands in strings only, so the character behind it is in one, too.
+        in_string ^= *character == '"' && !is_escaped;
+        is_escaped = *character == '\\' && !is_escaped;
+        true
+    });
+    Cow::Owned(kept.collect())
+}
+
 /// Says whether a text is one whole JSON value, as `unmapped` needs to know.
 pub fn is_json(text: &str) -> bool {
     let starts = text.as_bytes().first().is_some_and(|byte| {
@@ -544,6 +564,13 @@ mod tests {
         let nest = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(accepts(&nest(128)));
         assert!(!accepts(&nest(129)));
+    }
+
+    #[test]
+    fn compact_text_is_the_same_value() {
+        let text = "{\n \"a b\" : [ \"x\\\" \\\\\", 1 ],\n \"c\": { }\n}";
+        assert_eq!(compact(text), r#"{"a b":["x\" \\",1],"c":{}}"#);
+        assert!(matches!(compact("{ \"a\": 1 }"), Cow::Borrowed(_)));
     }
 
     #[test]

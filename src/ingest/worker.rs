@@ -141,6 +141,7 @@ async fn run_lane<Q: Queue + 'static>(
 
 /// Gathers messages until a batch is full or old. `None` when none will come any more.
 async fn gather<Q: Queue>(trail: &Trail<Q>) -> Result<Option<Vec<QueueMessage>>, IngestError> {
+    // SQS gives ten at most.
     const RECEIVE_MAX: usize = 10;
     let limits = &trail.limits;
     let deadline = tokio::time::Instant::now() + limits.batch_age_max;

@@ -158,14 +158,32 @@ impl Lake {
         Ok(Self { place, store })
     }
 
-    /// Writes one object.
+    /// Writes one object. On success it is whole, and in a folder on the disk: the catalog's commit, which is,
+    /// must never speak of a file that a power cut took.
     ///
     /// # Errors
     /// The store's.
     pub async fn put(&self, key: &str, payload: PutPayload) -> Result<(), object_store::Error> {
         self.store
             .put(&object_store::path::Path::from(key), payload)
+            .await?;
+        let Place::Folder(folder) = &self.place else {
+            return Ok(());
+        };
+        let path = folder.join(key);
+        let synced = tokio::task::spawn_blocking(move || sync(&path))
             .await
-            .map(drop)
+            .map_err(std::io::Error::other);
+        synced.flatten().map_err(|source| object_store::Error::Generic {
+            store: "folder",
+            source: Box::new(source),
+        })
     }
+}
+
+/// Brings a new file and its name to the disk.
+fn sync(path: &std::path::Path) -> std::io::Result<()> {
+    std::fs::File::open(path)?.sync_all()?;
+    path.parent()
+        .map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }

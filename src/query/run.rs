@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
@@ -85,9 +85,14 @@ pub async fn run(engine: &Engine, sql: &str, params: &Params) -> Result<Rows, Qu
 }
 
 impl Rows {
-    /// Returns the columns.
+    /// Returns the columns, named as Athena names them: `api.operation` without an alias is `operation`.
     pub fn schema(&self) -> SchemaRef {
-        self.stream.schema()
+        let schema = self.stream.schema();
+        let fields = schema
+            .fields()
+            .iter()
+            .map(|field| field.as_ref().clone().with_name(last_name(field.name())));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
     /// Returns the next batch that has rows, or nothing at the end.
@@ -101,7 +106,10 @@ impl Rows {
                 Some(Ok(batch)) if batch.num_rows() == 0 => {}
                 Some(Ok(batch)) => {
                     self.rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
-                    return Ok(Some(batch));
+                    let named = RecordBatch::try_new(self.schema(), batch.columns().to_vec());
+                    return named
+                        .map(Some)
+                        .map_err(|error| running(&error.into(), self.limit_bytes));
                 }
                 Some(Err(error)) if self.rows == 0 && self.tries_left > 0 && is_gone(&error) => {
                     self.tries_left -= 1;
@@ -128,6 +136,28 @@ impl Rows {
         self.session.counts.reset();
         (self.plan, self.stream) = start(&self.session, &self.logical, self.limit_bytes).await?;
         Ok(())
+    }
+}
+
+/// The last name of a path that DataFusion wrote as `table.column[member][member]`; any other text as it is.
+fn last_name(name: &str) -> &str {
+    let is_word = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let member = name.strip_suffix(']').and_then(|path| path.rsplit_once('['));
+    match member {
+        Some((path, last))
+            if is_word(last)
+                && path
+                    .split(['.', '[', ']'])
+                    .all(|part| part.is_empty() || is_word(part)) =>
+        {
+            last
+        }
+        _ => name,
     }
 }
 

@@ -16,5 +16,6 @@ mod archive;
 mod bad_input;
 mod cli;
 mod crash;
+mod golden;
 mod round_trip;
 mod tidy;

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::compute::interleave_record_batch;
+use arrow::compute::{concat_batches, interleave_record_batch};
 use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
@@ -25,6 +25,8 @@ use crate::lake::table::Table;
 
 /// Rows decoded at once from a file: a batch of a megabyte and a half for each file that is open.
 const DECODE_ROWS: usize = 1024;
+/// Runs of this length are copied whole; shorter ones row by row.
+const RUN_ROWS_MIN: usize = 32;
 /// Rows given to the encoder at once.
 const BATCH_ROWS: usize = 4096;
 
@@ -318,24 +320,43 @@ impl Gather {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let first = self.rows.first().copied().unwrap_or_default();
-        let is_run = self
-            .rows
-            .iter()
-            .enumerate()
-            .all(|(number, row)| *row == (first.0, first.1 + number));
-        let rows = match self.batches.get(first.0) {
-            Some(only) if is_run => only.batch.slice(first.1, self.rows.len()),
-            _ => {
-                let batches: Vec<&RecordBatch> = self.batches.iter().map(|decoded| &decoded.batch).collect();
-                interleave_record_batch(&batches, &self.rows)?
-            }
+        let runs = self.runs();
+        let slice = |(batch, start, rows): &(usize, usize, usize)| {
+            self.batches
+                .get(*batch)
+                .map(|decoded| decoded.batch.slice(*start, *rows))
+        };
+        let rows = if let ([only], Some(rows)) = (runs.as_slice(), runs.first().and_then(slice)) {
+            debug_assert_eq!(only.2, self.rows.len(), "one run has all rows");
+            rows
+        } else if runs.len() * RUN_ROWS_MIN <= self.rows.len() {
+            let slices: Vec<RecordBatch> = runs.iter().filter_map(slice).collect();
+            let schema = slices.first().map_or_else(
+                || std::sync::Arc::clone(&output.partition.table.schema().arrow),
+                RecordBatch::schema,
+            );
+            concat_batches(&schema, &slices)?
+        } else {
+            let batches: Vec<&RecordBatch> = self.batches.iter().map(|decoded| &decoded.batch).collect();
+            interleave_record_batch(&batches, &self.rows)?
         };
         let (from, to) = (self.time(self.rows.first()), self.time(self.rows.last()));
         self.rows.clear();
         self.batches.clear();
         self.writes += 1;
         output.write(&rows, (from, to))
+    }
+
+    /// Returns the rows as runs: a batch, its first row, how many follow.
+    fn runs(&self) -> Vec<(usize, usize, usize)> {
+        let mut runs: Vec<(usize, usize, usize)> = Vec::new();
+        for (batch, row) in &self.rows {
+            match runs.last_mut() {
+                Some((last, start, rows)) if last == batch && *start + *rows == *row => *rows += 1,
+                _ => runs.push((*batch, *row, 1)),
+            }
+        }
+        runs
     }
 
     fn time(&self, row: Option<&(usize, usize)>) -> i64 {

@@ -291,7 +291,7 @@ impl<'a> Row<'a> {
             (Field::ResponseElements, RESPONSE_DATA),
         ] {
             if let Some(span) = self.record.field(field) {
-                self.columns.text(column, span.json(self.text));
+                self.columns.text(column, &json::compact(span.json(self.text)));
             }
         }
         let event_id = self.event_id();

@@ -1,0 +1,73 @@
+//! What an event looks like: records in `tests/fixtures/cloudtrail`, and beside each file the OCSF events that
+//! come of it, to be read by eye. `UPDATE_EXPECT=1 cargo test` writes them anew.
+
+use expect_test::expect_file;
+use serde_json::Value;
+
+use crate::archive::Site;
+
+/// Takes out what is not there, as a reader would.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}
+
+#[track_caller]
+fn check(case: &str) {
+    let folder = format!("{}/tests/fixtures/cloudtrail", env!("CARGO_MANIFEST_DIR"));
+    let site = Site::new();
+    site.put(
+        &format!("{case}.json"),
+        &std::fs::read(format!("{folder}/{case}.json")).unwrap(),
+    );
+    site.ingest().ended(0);
+    let mut rows = site.query("select * from cloudtrail order by metadata.sequence");
+    for row in &mut rows {
+        // The folder of the test is another each time.
+        row["metadata"]["log_name"] = "the object".into();
+        // The virtual columns of a table are no attributes of the event.
+        for column in ["accountid", "region", "eventday"] {
+            row.as_object_mut().unwrap().remove(column);
+        }
+    }
+    let events: Vec<Value> = rows.into_iter().map(without_nulls).collect();
+    let text = format!("{}\n", serde_json::to_string_pretty(&events).unwrap());
+    expect_file![format!("{folder}/{case}.ocsf.json")].assert_eq(&text);
+}
+
+#[test]
+fn a_sign_in() {
+    check("sign_in");
+}
+
+#[test]
+fn a_role_assumed_by_a_person_and_by_a_service() {
+    check("role_assumed");
+}
+
+#[test]
+fn a_user_changed() {
+    check("user_changed");
+}
+
+#[test]
+fn an_object_read_through_an_endpoint() {
+    check("object_read");
+}
+
+#[test]
+fn a_function_updated_under_a_versioned_name() {
+    check("function_updated");
+}
+
+#[test]
+fn an_insight() {
+    check("insight");
+}
