@@ -164,6 +164,42 @@ fn ingest_killed_at_any_moment_reads_everything_once() {
 }
 
 #[test]
+fn stopped_by_ctrl_c_it_finishes_what_it_has_in_hand_and_the_next_run_goes_on() {
+    let site = generated();
+    let expected = read_once(&site);
+    // A run may be done before the signal comes; that one proves nothing.
+    for attempt in 0..20 {
+        let stopped = site.beside(&format!("stopped-{attempt}"));
+        let mut child = start(&stopped, &["ingest", "archive"]);
+        while !stopped.lake().join("hot").exists() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        if child.try_wait().unwrap().is_some() {
+            continue;
+        }
+        let pid = child.id().to_string();
+        let signal = std::process::Command::new("kill").args(["-INT", &pid]).status();
+        assert!(signal.is_ok_and(|status| status.success()));
+        let ran = wait(child);
+        if ran.code == Some(0) {
+            continue;
+        }
+        ran.ended(130);
+        let held = stopped.count("select count(*) from objects where state = 'claimed'");
+        assert_eq!(held, 0, "nobody has to wait for a lease");
+        let done = stopped.count("select count(*) from objects where state = 'committed'");
+        let again = stopped.ingest().ended(0).out;
+        assert!(
+            again.contains(&format!("{done} objects were in the lake already")),
+            "{again}"
+        );
+        assert_same_rows(&stopped.rows(), &expected);
+        return;
+    }
+    panic!("no run was stopped");
+}
+
+#[test]
 fn settle_killed_at_any_moment_shows_each_row_once_throughout() {
     let site = sweeping(generated());
     let expected = read_once(&site);
