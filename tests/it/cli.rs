@@ -95,6 +95,50 @@ fn what_is_no_setting_is_refused() {
 }
 
 #[test]
+fn the_readme_tells_every_setting_there_is() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let blocks = readme.split("```toml\n").skip(1);
+    let block = blocks
+        .filter_map(|block| block.split("```").next())
+        .find(|block| block.contains("[ingest]"))
+        .expect("README.md lists the settings");
+    let site = site_of_two();
+    std::fs::write(site.root().join("all.toml"), block).unwrap();
+    // What the list says of the lake is overridden by this site's.
+    check(
+        &site,
+        &[
+            "--config",
+            "all.toml",
+            "--catalog",
+            "lake/catalog.sqlite",
+            "status",
+        ],
+        0,
+        "",
+    );
+
+    let (mut section, mut told) = (String::new(), BTreeSet::new());
+    for line in block.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
+            section = format!("{name}_");
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            told.insert(format!("ASHIATO_{section}{key}").to_uppercase());
+        }
+    }
+    let refused = check(
+        &site.with("ASHIATO_NO_SUCH", "1"),
+        &["status"],
+        1,
+        "the settings are ",
+    )
+    .err;
+    let known = refused.split("the settings are ").nth(1).unwrap().trim();
+    let known: BTreeSet<_> = known.split(", ").map(str::to_owned).collect();
+    assert_eq!(told, known);
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let site = site_of_two();
     for words in [
