@@ -105,18 +105,7 @@ fn the_readme_tells_every_setting_there_is() {
     let site = site_of_two();
     std::fs::write(site.root().join("all.toml"), block).unwrap();
     // What the list says of the lake is overridden by this site's.
-    check(
-        &site,
-        &[
-            "--config",
-            "all.toml",
-            "--catalog",
-            "lake/catalog.sqlite",
-            "status",
-        ],
-        0,
-        "",
-    );
+    check(&site, &["--config", "all.toml", "--catalog", "lake/catalog.sqlite", "status"], 0, "");
 
     let (mut section, mut told) = (String::new(), BTreeSet::new());
     for line in block.lines() {
@@ -126,13 +115,7 @@ fn the_readme_tells_every_setting_there_is() {
             told.insert(format!("ASHIATO_{section}{key}").to_uppercase());
         }
     }
-    let refused = check(
-        &site.with("ASHIATO_NO_SUCH", "1"),
-        &["status"],
-        1,
-        "the settings are ",
-    )
-    .err;
+    let refused = check(&site.with("ASHIATO_NO_SUCH", "1"), &["status"], 1, "the settings are ").err;
     let known = refused.split("the settings are ").nth(1).unwrap().trim();
     let known: BTreeSet<_> = known.split(", ").map(str::to_owned).collect();
     assert_eq!(told, known);

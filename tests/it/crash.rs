@@ -175,10 +175,7 @@ fn stopped_by_ctrl_c_it_finishes_what_it_has_in_hand_and_the_next_run_goes_on() 
         assert_eq!(held, 0, "nobody has to wait for a lease");
         let done = stopped.count("select count(*) from objects where state = 'committed'");
         let again = stopped.ingest().ended(0).out;
-        assert!(
-            again.contains(&format!("{done} objects were in the lake already")),
-            "{again}"
-        );
+        assert!(again.contains(&format!("{done} objects were in the lake already")), "{again}");
         assert_same_rows(&stopped.rows(), &expected);
         return;
     }
