@@ -21,7 +21,7 @@ use crate::ocsf::schema::{
     self, CLOUD_TRAIL, FlagColumn, IntColumn, ListColumn, LongColumn, MapColumn, OCSF_VERSION, TextColumn,
 };
 
-const fn text(path: &str) -> TextColumn {
+pub(super) const fn text(path: &str) -> TextColumn {
     schema::text(CLOUD_TRAIL, path)
 }
 
@@ -47,21 +47,6 @@ const IDP_NAME: TextColumn = text("actor.idp.name");
 const SRC_IP: TextColumn = text("src_endpoint.ip");
 const SRC_DOMAIN: TextColumn = text("src_endpoint.domain");
 const SRC_SVC_NAME: TextColumn = text("src_endpoint.svc_name");
-const RESOURCES: ListColumn = schema::list(CLOUD_TRAIL, "resources[]");
-const RESOURCE_UID: TextColumn = text("resources[].uid");
-const RESOURCE_OWNER: TextColumn = text("resources[].owner.account.uid");
-const RESOURCE_TYPE: TextColumn = text("resources[].type");
-const AFFECTED_UID: TextColumn = text("user.uid");
-const AFFECTED_UID_ALT: TextColumn = text("user.uid_alt");
-const AFFECTED_NAME: TextColumn = text("user.name");
-const NEW_SESSION_UID: TextColumn = text("session.uid");
-const NEW_SESSION_UID_ALT: TextColumn = text("session.uid_alt");
-const NEW_SESSION_CREDENTIAL: TextColumn = text("session.credential_uid");
-const NEW_SESSION_ISSUER: TextColumn = text("session.issuer");
-const POLICY_UID: TextColumn = text("policy.uid");
-const SERVICE: TextColumn = text("service.name");
-const DST_SVC_NAME: TextColumn = text("dst_endpoint.svc_name");
-const IS_MFA: FlagColumn = schema::flag(CLOUD_TRAIL, "is_mfa");
 const ACTIVITY_ID: IntColumn = schema::int(CLOUD_TRAIL, "activity_id");
 const ACTIVITY_NAME: TextColumn = text("activity_name");
 const TYPE_UID: LongColumn = schema::long(CLOUD_TRAIL, "type_uid");
@@ -96,7 +81,7 @@ const PLAIN: [(Field, TextColumn); 13] = [
 ];
 
 /// OCSF's longest string; a longer one has no column and goes into `unmapped`.
-const STRING_CHARS_MAX: usize = 65_535;
+pub(super) const STRING_CHARS_MAX: usize = 65_535;
 
 /// Where the values of a record come from, beside the record itself.
 #[derive(Debug, Clone, Copy)]
@@ -183,11 +168,11 @@ pub fn fill_constants(class: Class, columns: &mut Columns) {
     columns.fill_int(SEVERITY_ID, 1);
 }
 
-struct Row<'a> {
-    record: &'a RawRecord,
+pub(super) struct Row<'a> {
+    pub(super) record: &'a RawRecord,
     records: &'a Records,
-    text: &'a str,
-    columns: &'a mut Columns,
+    pub(super) text: &'a str,
+    pub(super) columns: &'a mut Columns,
     scratch: &'a mut Scratch,
     class: Class,
 }
@@ -195,7 +180,7 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     /// Returns the text of a field. One that no column can hold goes into `unmapped` instead.
     #[inline]
-    fn value(&mut self, field: Field) -> Option<Cow<'a, str>> {
+    pub(super) fn value(&mut self, field: Field) -> Option<Cow<'a, str>> {
         let span = self.record.field(field)?;
         let text = plain(self.text, span).filter(|text| text.len() <= STRING_CHARS_MAX);
         if text.is_none() {
@@ -205,7 +190,7 @@ impl<'a> Row<'a> {
     }
 
     /// Keeps a field in `unmapped`, beside its column or instead of it.
-    fn keep(&mut self, field: Field, span: Span) {
+    pub(super) fn keep(&mut self, field: Field, span: Span) {
         Unmapped::new(self.columns, UNMAPPED, self.text, &mut self.scratch.path).put(
             field.path(),
             None,
@@ -214,7 +199,7 @@ impl<'a> Row<'a> {
     }
 
     /// Returns the text of a field without touching `unmapped`, for what is derived from it.
-    fn peek(&self, field: Field) -> Option<Cow<'a, str>> {
+    pub(super) fn peek(&self, field: Field) -> Option<Cow<'a, str>> {
         self.record.field(field).and_then(|span| plain(self.text, span))
     }
 
@@ -258,7 +243,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn keep_field(&mut self, field: Field) {
+    pub(super) fn keep_field(&mut self, field: Field) {
         if let Some(span) = self.record.field(field) {
             self.keep(field, span);
         }
@@ -335,7 +320,7 @@ impl<'a> Row<'a> {
 
     /// What names the caller where there is no ARN: OCSF wants a user with an id, a name or an account.
     /// It never starts with `arn:`, by which a rebuilt record knows that there was none.
-    fn derived_uid(&self) -> Option<Cow<'a, str>> {
+    pub(super) fn derived_uid(&self) -> Option<Cow<'a, str>> {
         if self.record.field(Field::UserAccountId).is_some() || self.record.field(Field::UserName).is_some() {
             return None;
         }
@@ -401,138 +386,13 @@ impl<'a> Row<'a> {
         self.columns.int(STATUS_ID, status_id);
     }
 
-    /// API Activity: the resources the call named.
-    fn resources(&mut self) {
-        let Some(array) = self.record.field(Field::Resources) else {
-            return;
-        };
-        let mut whole = array.json(self.text) != "[]";
-        let (text, mut first) = (self.text, true);
-        let mut scanner = json::Scanner::new(text.as_bytes(), array.start as usize + 1);
-        while let Ok(true) = scanner.element(&mut first) {
-            let Ok(item) = scanner.value() else { break };
-            whole &= self.resource(item);
-        }
-        if !whole {
-            self.keep(Field::Resources, array);
-        }
-    }
-
-    /// Adds a resource; false when the row alone could not tell it back.
-    fn resource(&mut self, item: Span) -> bool {
-        if item.kind != Kind::Object {
-            return false;
-        }
-        let (text, mut first, mut whole) = (self.text, true, true);
-        let (mut arn, mut owner, mut kind) = (None, None, None);
-        let mut scanner = json::Scanner::new(text.as_bytes(), item.start as usize + 1);
-        while let Ok(Some(key)) = scanner.member(&mut first) {
-            let Ok(value) = scanner.value() else { return false };
-            let slot = match key.of(text) {
-                "ARN" => &mut arn,
-                "accountId" => &mut owner,
-                "type" => &mut kind,
-                _ => {
-                    whole = false;
-                    continue;
-                }
-            };
-            whole &= value.kind == Kind::Plain && slot.is_none() && value.of(text).len() <= STRING_CHARS_MAX;
-            *slot = Some(value.of(text)).filter(|_| value.kind == Kind::Plain);
-        }
-        let Some(arn) = arn else { return false };
-        self.columns.item(RESOURCES);
-        self.columns.item_text(RESOURCES, RESOURCE_UID, arn);
-        for (column, value) in [(RESOURCE_OWNER, owner), (RESOURCE_TYPE, kind)] {
-            if let Some(value) = value {
-                self.columns.item_text(RESOURCES, column, value);
-            }
-        }
-        self.observable("resources[].uid", arn, ("Resource UID", 10));
-        whole
-    }
-
-    /// Account Change: which user, role or policy was changed.
-    fn account_change(&mut self) {
-        let request = self.data(Field::RequestParameters);
-        let response = self.data(Field::ResponseElements);
-        let in_response = |paths: &[&[&str]]| paths.iter().find_map(|path| found(response, path));
-        let uid = in_response(&[&["user", "arn"], &["role", "arn"]]);
-        let uid_alt = in_response(&[&["user", "userId"], &["role", "roleId"]]);
-        let name = found(request, &["userName"]).or_else(|| found(request, &["roleName"])).or_else(|| {
-            in_response(&[&["user", "userName"], &["role", "roleName"], &["accessKey", "userName"]])
-        });
-        self.affected_user((uid, uid_alt, name));
-        if let Some(policy) = found(request, &["policyArn"]) {
-            self.columns.text(POLICY_UID, &policy);
-        }
-        self.keep_field(Field::Resources);
-    }
-
-    /// Authentication: who signed in, or which role was assumed, and the session that came of it.
-    fn authentication(&mut self) {
-        let request = self.data(Field::RequestParameters);
-        let response = self.data(Field::ResponseElements);
-        let role = found(request, &["roleArn"]);
-        let name =
-            found(request, &["roleSessionName"]).or_else(|| self.peek(Field::UserName).map(Cow::into_owned));
-        let uid = role.clone().or_else(|| self.peek(Field::UserArn).map(Cow::into_owned));
-        self.affected_user((uid, self.peek(Field::PrincipalId).map(Cow::into_owned), name));
-        let session = [
-            (NEW_SESSION_CREDENTIAL, found(response, &["credentials", "accessKeyId"])),
-            (NEW_SESSION_UID, found(response, &["assumedRoleUser", "arn"])),
-            (NEW_SESSION_UID_ALT, found(response, &["assumedRoleUser", "assumedRoleId"])),
-            (NEW_SESSION_ISSUER, role),
-        ];
-        for (column, value) in session {
-            if let Some(value) = value {
-                self.columns.text(column, &value);
-            }
-        }
-        let service = self.peek(Field::EventSource);
-        self.columns.text(SERVICE, service.as_deref().unwrap_or("unknown"));
-        let additional = self.extra("", "additionalEventData");
-        let additional = additional.as_deref().unwrap_or_default();
-        if let Some(target) = found(additional, &["LoginTo"]) {
-            self.columns.text(DST_SVC_NAME, &target);
-        }
-        match found(additional, &["MFAUsed"]).as_deref() {
-            Some("Yes") => self.columns.flag(IS_MFA, true),
-            Some("No") => self.columns.flag(IS_MFA, false),
-            _ => {}
-        }
-        self.keep_field(Field::Resources);
-    }
-
-    /// Fills `user`. OCSF wants an id or a name; where the call has neither, the caller acted on itself.
-    fn affected_user(&mut self, (uid, uid_alt, name): (Option<String>, Option<String>, Option<String>)) {
-        let nobody = uid.is_none() && name.is_none();
-        let own = |field: Field, row: &Self| row.peek(field).map(Cow::into_owned);
-        let name = if nobody { own(Field::UserName, self) } else { name };
-        let uid = if nobody {
-            own(Field::UserArn, self).or_else(|| self.derived_uid().map(Cow::into_owned))
-        } else {
-            uid
-        };
-        let uid = if uid.is_none() && name.is_none() { own(Field::UserAccountId, self) } else { uid };
-        for (column, value) in [(AFFECTED_UID, uid), (AFFECTED_UID_ALT, uid_alt)] {
-            if let Some(value) = value {
-                self.columns.text(column, &value);
-            }
-        }
-        if let Some(name) = name {
-            self.columns.text(AFFECTED_NAME, &name);
-            self.observable("user.name", &name, ("User Name", 4));
-        }
-    }
-
     /// Returns the JSON text of a field, or nothing.
-    fn data(&self, field: Field) -> &'a str {
+    pub(super) fn data(&self, field: Field) -> &'a str {
         self.record.field(field).map(|span| span.json(self.text)).unwrap_or_default()
     }
 
     /// Returns the text of a value without a column: of a string its text, of anything else its JSON.
-    fn extra(&self, prefix: &str, name: &str) -> Option<Cow<'a, str>> {
+    pub(super) fn extra(&self, prefix: &str, name: &str) -> Option<Cow<'a, str>> {
         let text = self.text;
         let extra = self.records.extras_of(self.record).iter().find(|extra| {
             !extra.in_envelope && extra.prefix == prefix && extra.key.is_some_and(|key| key.of(text) == name)
@@ -544,7 +404,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn observable(&mut self, name: &str, value: &str, (kind, kind_id): (&str, i32)) {
+    pub(super) fn observable(&mut self, name: &str, value: &str, (kind, kind_id): (&str, i32)) {
         self.columns.item(OBSERVABLES);
         self.columns.item_text(OBSERVABLES, OBSERVABLE_NAME, name);
         self.columns.item_text(OBSERVABLES, OBSERVABLE_VALUE, value);
@@ -574,7 +434,7 @@ fn plain(text: &str, span: Span) -> Option<Cow<'_, str>> {
 }
 
 /// Finds a string inside JSON text.
-fn found(text: &str, path: &[&str]) -> Option<String> {
+pub(super) fn found(text: &str, path: &[&str]) -> Option<String> {
     let (span, text) = json::find(text, path)?;
     let value = span.kind.is_string().then(|| plain(text, span)).flatten()?;
     (value.len() <= STRING_CHARS_MAX).then(|| value.into_owned())
