@@ -75,6 +75,9 @@ pub enum BatchError {
 /// Security Lake layout.
 const SETTLED_ROWS_MIN: usize = 8192;
 
+/// Events at one place and time above which their ids are looked up in a set.
+const CROWD: usize = 16;
+
 /// Where a row belongs: table, day, then what rows are sorted by.
 type SortKey = (Table, EventDay, u64, u32, i64, u32);
 
@@ -150,22 +153,24 @@ fn leave_out_duplicates(
     (records, text): (&Records, &str),
     duplicates: &mut BTreeMap<u32, u64>,
 ) -> Vec<SortKey> {
-    let mut kept = Vec::with_capacity(order.len());
-    let mut seen = HashSet::new();
+    let mut kept: Vec<SortKey> = Vec::with_capacity(order.len());
+    let id = |key: &SortKey| {
+        let record = records.records.get(key.5 as usize)?;
+        record.field(Field::EventId).or(record.other_id).map(|id| id.of(text))
+    };
     for group in order.chunk_by(|a, b| (a.0, a.1, a.2, a.3, a.4) == (b.0, b.1, b.2, b.3, b.4)) {
-        if group.len() == 1 {
-            kept.extend_from_slice(group);
-            continue;
-        }
-        seen.clear();
+        let first = kept.len();
+        // Most events have their second for themselves or share it with a few; a set is for crowds.
+        let mut seen = if group.len() > CROWD { Some(HashSet::with_capacity(group.len())) } else { None };
         for key in group {
-            let Some(record) = records.records.get(key.5 as usize) else {
-                continue;
-            };
-            let id = record.field(Field::EventId).or(record.other_id);
-            if id.is_none_or(|id| seen.insert(id.of(text))) {
+            let here = id(key);
+            let is_duplicate = here.is_some_and(|here| match &mut seen {
+                Some(seen) => !seen.insert(here),
+                None => kept.iter().skip(first).any(|other| id(other) == Some(here)),
+            });
+            if !is_duplicate {
                 kept.push(*key);
-            } else {
+            } else if let Some(record) = records.records.get(key.5 as usize) {
                 *duplicates.entry(record.object).or_default() += 1;
             }
         }

@@ -273,7 +273,8 @@ impl Gather {
         let Some(uid) = uid else { return false };
         if time != self.seen_at {
             self.seen_at = time;
-            self.seen.clear();
+            // Clearing costs what the set once held.
+            self.seen = HashSet::new();
             self.first.clear();
             self.first.push_str(uid);
             return false;
