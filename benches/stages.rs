@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a bench stops where it fails")]
 
 use ashiato::demo::{ArchiveSpec, write_archive};
-use ashiato::ingest::batch::Builders;
+use ashiato::ingest::batch::{Builders, Source, plan};
 use ashiato::ingest::decompress::{UnpackLimits, Unpacker};
 use ashiato::ingest::segment::{Piece, Segment, SegmentLimits};
 use ashiato::ingest::source::LogSource;
@@ -62,12 +62,23 @@ fn stages(criterion: &mut Criterion) {
     segment.reset();
     fill(&objects, &mut segment);
     let mut builders = Builders::default();
+    let source = Source::new(&segment, &names).unwrap();
+    let batches = plan(source).batches;
     group.bench_function("normalize + batch", |bench| {
-        bench.iter(|| builders.build(&segment, &names).unwrap())
+        bench.iter(|| {
+            let batches = plan(source).batches;
+            batches.iter().map(|batch| builders.rows(batch, source).count()).sum::<usize>()
+        });
     });
-    let batches = builders.build(&segment, &names).unwrap().batches;
+    let rows: Vec<Vec<_>> = batches.iter().map(|batch| builders.rows(batch, source).collect()).collect();
     group.bench_function("write", |bench| {
-        bench.iter(|| batches.iter().map(|batch| write(batch, "x").unwrap().bytes.len()).sum::<usize>());
+        bench.iter(|| {
+            let made = batches.iter().zip(&rows).map(|(batch, rows)| {
+                let rows = rows.iter().map(|rows| Ok(rows.as_ref().unwrap().clone()));
+                write(batch, rows, "x").unwrap().bytes.len()
+            });
+            made.sum::<usize>()
+        });
     });
     group.finish();
 }

@@ -21,15 +21,14 @@ use crate::lake::path::{EventDay, Partition};
 use crate::lake::table::Table;
 use crate::ocsf::columns::Columns;
 
-/// The rows of one table and day.
+/// Rows of one table and day, in order; [`Builders::rows`] makes their columns.
 #[derive(Debug)]
 pub struct ClassBatch {
     /// The table.
     pub table: Table,
     /// The day.
     pub day: EventDay,
-    /// The rows.
-    pub rows: RecordBatch,
+    keys: Vec<SortKey>,
     /// Accounts and Regions in the order of the rows.
     pub slices: Vec<Slice>,
     /// The oldest event, epoch milliseconds.
@@ -39,6 +38,16 @@ pub struct ClassBatch {
 }
 
 impl ClassBatch {
+    /// Returns how many rows it has.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Says whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Returns the partition, when all rows are of one and it is large enough to be a settled file.
     pub fn settled(&self) -> Option<Partition> {
         let [slice] = self.slices.as_slice() else {
@@ -50,7 +59,7 @@ impl ClassBatch {
             account: slice.account,
             region: slice.region.clone(),
         };
-        (self.rows.num_rows() >= SETTLED_ROWS_MIN).then_some(partition)
+        (self.keys.len() >= SETTLED_ROWS_MIN).then_some(partition)
     }
 }
 
@@ -75,6 +84,9 @@ pub enum BatchError {
 /// Security Lake layout.
 const SETTLED_ROWS_MIN: usize = 8192;
 
+/// Rows whose columns are made at once: about three megabytes.
+const ROWS_AT_ONCE: usize = 2048;
+
 /// Events at one place and time above which their ids are looked up in a set.
 const CROWD: usize = 16;
 
@@ -97,60 +109,83 @@ pub struct Built {
     pub duplicates: BTreeMap<u32, u64>,
 }
 
+/// A segment whose columns are being made, and the names of its objects by their numbers, as evidence has them.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    records: &'a Records,
+    text: &'a str,
+    objects: &'a [String],
+}
+
+impl<'a> Source<'a> {
+    /// Returns the source of a full segment.
+    ///
+    /// # Errors
+    /// Its text is no UTF-8: a mistake of ours.
+    pub fn new(segment: &'a Segment, objects: &'a [String]) -> Result<Self, BatchError> {
+        Ok(Self { records: &segment.records, text: segment.text()?, objects })
+    }
+}
+
+/// Decides which rows go into which batch, in which order.
+pub fn plan(source: Source<'_>) -> Built {
+    let mut built = Built::default();
+    let order = leave_out_duplicates(&order(source.records), source, &mut built.duplicates);
+    for group in order.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let mut small = Vec::new();
+        for partition in group.chunk_by(|a, b| (a.2, a.3) == (b.2, b.3)) {
+            if partition.len() >= SETTLED_ROWS_MIN {
+                built.batches.extend(class_batch(partition.to_vec(), source.records));
+            } else {
+                small.extend_from_slice(partition);
+            }
+        }
+        built.batches.extend(class_batch(small, source.records));
+    }
+    built
+}
+
+/// `None` when there are no rows.
+fn class_batch(keys: Vec<SortKey>, records: &Records) -> Option<ClassBatch> {
+    let (table, day) = keys.first().map(|key| (key.0, key.1))?;
+    let mut span = Slices::default();
+    for record in keys.iter().filter_map(|key| records.records.get(key.5 as usize)) {
+        span.add(record, records);
+    }
+    let Slices { slices, time_min, time_max } = span;
+    Some(ClassBatch { table, day, keys, slices, time_min, time_max })
+}
+
 impl Builders {
-    /// Builds the batches of a segment. `objects` names the objects by their numbers, as evidence does.
+    /// Makes the columns of a batch, some rows at a time, so that they stay in the processor's cache until they
+    /// are encoded: of a whole segment they would not.
     ///
     /// # Errors
     /// A mistake of ours; no record can cause it.
-    pub fn build(&mut self, segment: &Segment, objects: &[String]) -> Result<Built, BatchError> {
-        let text = segment.text()?;
-        let records = &segment.records;
-        let mut built = Built::default();
-        let order = leave_out_duplicates(&order(records), (records, text), &mut built.duplicates);
-        for group in order.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let mut small = Vec::new();
-            for partition in group.chunk_by(|a, b| (a.2, a.3) == (b.2, b.3)) {
-                if partition.len() >= SETTLED_ROWS_MIN {
-                    built.batches.extend(self.rows(partition.iter(), (records, text), objects)?);
-                } else {
-                    small.push(partition);
-                }
+    pub fn rows<'b>(
+        &'b mut self,
+        batch: &'b ClassBatch,
+        source: Source<'b>,
+    ) -> impl Iterator<Item = Result<RecordBatch, BatchError>> + 'b {
+        let table = batch.table;
+        batch.keys.chunks(ROWS_AT_ONCE).map(move |keys| {
+            let columns = self.columns.entry(table).or_insert_with(|| Columns::new(table.schema()));
+            for record in keys.iter().filter_map(|key| source.records.records.get(key.5 as usize)) {
+                let object =
+                    source.objects.get(record.object as usize).map(String::as_str).unwrap_or_default();
+                let origin = Origin { text: source.text, object };
+                normalize(record, source.records, origin, columns, &mut self.scratch);
             }
-            built.batches.extend(self.rows(small.into_iter().flatten(), (records, text), objects)?);
-        }
-        Ok(built)
-    }
-
-    /// Builds one batch of rows of one table and day; `None` when there are none.
-    fn rows<'k>(
-        &mut self,
-        mut keys: impl Iterator<Item = &'k SortKey>,
-        (records, text): (&Records, &str),
-        objects: &[String],
-    ) -> Result<Option<ClassBatch>, BatchError> {
-        let Some(first) = keys.next() else { return Ok(None) };
-        let (table, day) = (first.0, first.1);
-        let columns = self.columns.entry(table).or_insert_with(|| Columns::new(table.schema()));
-        let mut span = Slices::default();
-        for key in std::iter::once(first).chain(keys) {
-            let Some(record) = records.records.get(key.5 as usize) else {
-                continue;
-            };
-            let object = objects.get(record.object as usize).map(String::as_str).unwrap_or_default();
-            normalize(record, records, Origin { text, object }, columns, &mut self.scratch);
-            span.add(record, records);
-        }
-        fill_constants(table.class(), columns);
-        let rows = columns.finish().map_err(|source| BatchError::Columns { table, source })?;
-        let Slices { slices, time_min, time_max } = span;
-        Ok(Some(ClassBatch { table, day, rows, slices, time_min, time_max }))
+            fill_constants(table.class(), columns);
+            columns.finish().map_err(|source| BatchError::Columns { table, source })
+        })
     }
 }
 
 /// Leaves out keys of records whose event id another one has at the same place and time.
 fn leave_out_duplicates(
     order: &[SortKey],
-    (records, text): (&Records, &str),
+    Source { records, text, .. }: Source<'_>,
     duplicates: &mut BTreeMap<u32, u64>,
 ) -> Vec<SortKey> {
     let mut kept: Vec<SortKey> = Vec::with_capacity(order.len());

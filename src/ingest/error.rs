@@ -1,6 +1,6 @@
 //! What can go wrong on the writing trail, and what becomes of the messages then.
 
-use super::batch::BatchError;
+use super::write::WriteError;
 use crate::lake::catalog::{BatchId, CatalogError, ObjectId};
 use crate::lake::store::StoreError;
 
@@ -40,23 +40,14 @@ pub enum IngestError {
         #[source]
         source: object_store::Error,
     },
-    /// Records could not be put into columns.
-    #[error("build the columns of batch {batch}")]
-    Batch {
+    /// Records could not be made a file.
+    #[error("make the files of batch {batch}")]
+    Make {
         /// The batch.
         batch: BatchId,
         /// Why.
         #[source]
-        source: BatchError,
-    },
-    /// Parquet could not be encoded.
-    #[error("encode a file of batch {batch}")]
-    Encode {
-        /// The batch.
-        batch: BatchId,
-        /// Why.
-        #[source]
-        source: parquet::errors::ParquetError,
+        source: WriteError,
     },
     /// The lake cannot be written.
     #[error("write {key} into the lake; nothing of this batch can be seen, and the next run reads it again")]
@@ -102,8 +93,7 @@ impl IngestError {
             | Self::Catalog(_)
             | Self::Store(_)
             | Self::List { .. }
-            | Self::Batch { .. }
-            | Self::Encode { .. }
+            | Self::Make { .. }
             | Self::Write { .. }
             | Self::Read { .. }
             | Self::Lost { .. } => Fate::Stop,

@@ -13,7 +13,7 @@ use object_store::PutPayload;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
-use super::batch::{Builders, Built};
+use super::batch::{Builders, Built, Source, plan};
 use super::commit::{Written, outcome};
 use super::cpu::compute;
 use super::error::IngestError;
@@ -25,7 +25,7 @@ use super::set_aside::{self, EntryFile};
 use super::source::LogSource;
 use super::source::key::SkipReason;
 use super::trail::Trail;
-use super::write::{WrittenFile, write};
+use super::write::{WriteError, WrittenFile, write};
 use crate::lake::catalog::{BatchId, FileKind, LakeFile};
 use crate::lake::path::{EventDay, quarantine_key};
 
@@ -53,6 +53,18 @@ struct Hands {
 impl Hands {
     fn new(limits: SegmentLimits) -> Self {
         Self { segment: Segment::new(limits), builders: Builders::default() }
+    }
+
+    /// Makes the files of a full segment.
+    fn write(
+        &mut self,
+        names: &[String],
+        name: &str,
+    ) -> Result<(Vec<WrittenFile>, BTreeMap<u32, u64>), WriteError> {
+        let source = Source::new(&self.segment, names)?;
+        let Built { batches, duplicates } = plan(source);
+        let write_one = |batch| write(batch, self.builders.rows(batch, source), name);
+        Ok((batches.iter().map(write_one).collect::<Result<_, _>>()?, duplicates))
     }
 }
 
@@ -187,24 +199,11 @@ fn absorb(
 fn make(hands: &mut Hands, naming: &Naming, number: u32) -> Result<Made, IngestError> {
     let batch = &naming.work.batch;
     let name = format!("{batch}-{number}");
-    let Built { batches, duplicates } = hands
-        .builders
-        .build(&hands.segment, &naming.names)
-        .map_err(|source| IngestError::Batch { batch: batch.clone(), source })?;
-    let files = batches
-        .iter()
-        .map(|rows| write(rows, &name))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| IngestError::Encode { batch: batch.clone(), source })?;
-    Ok(Made {
-        files,
-        set_aside: set_aside::file(
-            &hands.segment,
-            &naming.work.objects,
-            quarantine_key(naming.work.day, &name),
-        ),
-        duplicates,
-    })
+    let (files, duplicates) = hands
+        .write(&naming.names, &name)
+        .map_err(|source| IngestError::Make { batch: batch.clone(), source })?;
+    let key = quarantine_key(naming.work.day, &name);
+    Ok(Made { files, set_aside: set_aside::file(&hands.segment, &naming.work.objects, key), duplicates })
 }
 
 /// Separates pieces from objects that could not be fetched. One of which nothing was read yet costs itself;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::batch::Builders;
+use super::batch::{Builders, Source, plan};
 use super::commit::Written;
 use super::cpu::compute;
 use super::error::IngestError;
@@ -22,7 +22,7 @@ use super::segment::{Fill, Piece, Segment, SegmentLimits};
 use super::set_aside::{Line, read_lines};
 use super::source::LogSource;
 use super::trail::Trail;
-use super::write::write;
+use super::write::{WriteError, WrittenFile, write};
 use crate::lake::catalog::{BatchId, ObjectId, SetAsideEntry};
 
 /// What a retry did.
@@ -159,18 +159,18 @@ impl Attempt {
             self.is_bad |= self.segment.set_aside.iter().any(|entry| is_wanted(entry.index));
         }
         self.events += self.segment.rows() as u64;
-        let batch = self.batch.clone();
-        let built = Builders::default().build(&self.segment, std::slice::from_ref(&self.object));
-        let built = built.map_err(|source| IngestError::Batch { batch: batch.clone(), source })?;
-        let name = format!("{batch}-{}", self.writes);
+        let name = format!("{}-{}", self.batch, self.writes);
         self.writes += 1;
-        for rows in &built.batches {
-            let file = write(rows, &name);
-            self.made
-                .files
-                .push(file.map_err(|source| IngestError::Encode { batch: batch.clone(), source })?);
-        }
+        let files =
+            self.write(&name).map_err(|source| IngestError::Make { batch: self.batch.clone(), source })?;
+        self.made.files.extend(files);
         self.segment.clear();
         Ok(self)
+    }
+
+    fn write(&self, name: &str) -> Result<Vec<WrittenFile>, WriteError> {
+        let source = Source::new(&self.segment, std::slice::from_ref(&self.object))?;
+        let mut builders = Builders::default();
+        plan(source).batches.iter().map(|batch| write(batch, builders.rows(batch, source), name)).collect()
     }
 }

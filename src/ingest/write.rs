@@ -4,10 +4,11 @@
 //! partition that is large by itself, a settled one in the Security Lake layout.
 //! Both are encoded as [`crate::lake::parquet`] says.
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 
-use super::batch::ClassBatch;
+use super::batch::{BatchError, ClassBatch};
 use crate::lake::catalog::{FileKind, LakeFile};
 use crate::lake::parquet::{Encoder, FilePurpose};
 use crate::lake::path::{hot_key, settled_key};
@@ -21,18 +22,37 @@ pub struct WrittenFile {
     pub bytes: Bytes,
 }
 
-/// Writes a batch as one file under `name`.
+/// Why a file could not be made: mistakes of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Columns do not fit each other.
+    #[error("build columns")]
+    Batch(#[from] BatchError),
+    /// Parquet could not be encoded.
+    #[error("encode parquet")]
+    Encode(#[from] ParquetError),
+}
+
+/// Writes a batch as one file under `name`, from rows that come a few at a time.
 ///
 /// # Errors
-/// Parquet's: a mistake of ours, since it writes into memory.
-pub fn write(batch: &ClassBatch, name: &str) -> Result<WrittenFile, ParquetError> {
-    let rows = batch.rows.num_rows() as u64;
+/// A mistake of ours, since it writes into memory.
+pub fn write(
+    batch: &ClassBatch,
+    rows: impl Iterator<Item = Result<RecordBatch, BatchError>>,
+    name: &str,
+) -> Result<WrittenFile, WriteError> {
+    let count = batch.len() as u64;
     let (kind, key, purpose) = match batch.settled() {
-        Some(partition) => (FileKind::Settled, settled_key(&partition, name), FilePurpose::Settled { rows }),
+        Some(partition) => {
+            (FileKind::Settled, settled_key(&partition, name), FilePurpose::Settled { rows: count })
+        }
         None => (FileKind::Hot, hot_key(batch.table, batch.day, name), FilePurpose::Hot),
     };
     let mut encoder = Encoder::new(batch.table, purpose);
-    encoder.write(&batch.rows)?;
+    for rows in rows {
+        encoder.write(&rows?)?;
+    }
     let bytes = encoder.finish()?;
     let file = LakeFile {
         key,
@@ -40,7 +60,7 @@ pub fn write(batch: &ClassBatch, name: &str) -> Result<WrittenFile, ParquetError
         kind,
         day: batch.day,
         slices: batch.slices.clone(),
-        rows,
+        rows: count,
         bytes: bytes.len() as u64,
         time_min: batch.time_min,
         time_max: batch.time_max,
