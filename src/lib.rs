@@ -4,6 +4,7 @@
 //! log archive into Parquet; the reading trail (`query`) asks. They meet in
 //! `lake` and never name each other.
 
+pub mod cpu;
 pub mod ocsf;
 pub mod lake;
 pub mod ingest;

@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 
 use super::batch::{Builders, Built, Source, plan};
 use super::commit::{Written, outcome};
-use super::cpu::compute;
 use super::error::IngestError;
 use super::fetch::{Fetched, Wanted, fetch_all};
 use super::progress::Progress;
@@ -26,6 +25,7 @@ use super::source::LogSource;
 use super::source::key::SkipReason;
 use super::trail::Trail;
 use super::write::{WriteError, WrittenFile, write};
+use crate::cpu::compute;
 use crate::lake::catalog::{BatchId, FileKind, LakeFile};
 use crate::lake::path::{EventDay, quarantine_key};
 
@@ -165,7 +165,8 @@ impl Lane {
     ) -> Result<Absorbed, IngestError> {
         let hands = self.hands.take().unwrap_or_else(|| Hands::new(self.limits));
         let naming = Arc::clone(naming);
-        compute("unpacking and parsing", move || absorb(hands, pieces, &naming, number, ended)).await
+        let absorbed = compute(move || absorb(hands, pieces, &naming, number, ended)).await;
+        absorbed.ok_or(IngestError::Lost { what: "unpacking and parsing" })
     }
 }
 

@@ -24,7 +24,6 @@ pub mod source;
 pub mod segment;
 pub mod batch;
 pub mod write;
-pub mod cpu;
 pub mod lane;
 pub mod commit;
 pub mod claim;

@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 
 use super::batch::{Builders, Source, plan};
 use super::commit::Written;
-use super::cpu::compute;
 use super::error::IngestError;
 use super::fetch::{Fetched, Wanted, fetch_all};
 use super::lane::{Made, put_all};
@@ -23,6 +22,7 @@ use super::set_aside::{Line, read_lines};
 use super::source::LogSource;
 use super::trail::Trail;
 use super::write::{WriteError, WrittenFile, write};
+use crate::cpu::compute;
 use crate::lake::catalog::{BatchId, ObjectId, SetAsideEntry};
 
 /// What a retry did.
@@ -72,11 +72,11 @@ async fn retry_one<Q: Queue>(
     let attempt = if line.is_whole {
         let bytes = line.bytes().into();
         let piece = Piece { object: 0, source: Some(LogSource::CloudTrail), bytes, first: true, last: true };
-        compute("retrying", move || attempt.feed(piece)).await??
+        retrying(move || attempt.feed(piece)).await?
     } else {
         read_again(trail, attempt, &entry.object).await?
     };
-    let Attempt { made, events, is_bad, .. } = compute("retrying", move || attempt.flush()).await??;
+    let Attempt { made, events, is_bad, .. } = retrying(move || attempt.flush()).await?;
     if is_bad || events == 0 {
         return Ok(0);
     }
@@ -101,9 +101,16 @@ async fn read_again<Q: Queue>(
             attempt.is_bad = true;
             break;
         };
-        attempt = compute("retrying", move || attempt.feed(piece)).await??;
+        attempt = retrying(move || attempt.feed(piece)).await?;
     }
     Ok(attempt)
+}
+
+/// Runs a step of an attempt on the CPU pool.
+async fn retrying(
+    step: impl FnOnce() -> Result<Attempt, IngestError> + Send + 'static,
+) -> Result<Attempt, IngestError> {
+    compute(step).await.ok_or(IngestError::Lost { what: "retrying" })?
 }
 
 /// One entry being tried.

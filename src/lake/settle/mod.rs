@@ -33,6 +33,8 @@ use super::table::Table;
 use merge::{Input, Merged};
 use plan::{Job, Round};
 
+use crate::cpu::compute;
+
 /// Bounds of settling.
 #[derive(Debug, Clone, Copy)]
 pub struct SettleLimits {
@@ -252,14 +254,15 @@ fn start(
     work: Work,
     sender: mpsc::Sender<Merged>,
 ) {
-    merging.spawn_blocking(move || {
+    let merge = move || {
         let Work { inputs, job, name, round: (table, day), limits } = work;
         let merge =
             merge::Merge { table, day, inputs: &inputs, name: &name, file_bytes_max: limits.file_bytes_max };
         // Nobody receives when the round was given up: the rest of the merge is for nothing.
         let merged = merge.run(&job.partitions, |file| sender.blocking_send(file).is_ok());
         merged.map_err(|source| SettleError::Parquet { table, day, source })
-    });
+    };
+    merging.spawn(async { compute(merge).await.ok_or(SettleError::Lost)? });
 }
 
 /// Reads the files of a round; `None` when another run has replaced and deleted some of them.
