@@ -4,7 +4,7 @@
 //! gives an [`ObjectStore`] rooted there. Credentials of S3 come from the
 //! environment, a web identity, the container or the instance, in that order.
 
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::sync::Arc;
 
 use object_store::aws::AmazonS3Builder;
@@ -82,7 +82,7 @@ impl Place {
         if path.is_empty() || path.contains("://") {
             return Err(no_place());
         }
-        std::path::absolute(path)
+        whole_path(std::path::Path::new(path))
             .map(Self::Folder)
             .map_err(|source| StoreError::Folder { path: PathBuf::from(path), source })
     }
@@ -111,6 +111,24 @@ impl Place {
                 let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
                 Ok(Arc::new(builder.build().map_err(wrong)?))
             }
+        }
+    }
+}
+
+/// Returns the one absolute path of a folder or file, links and `..` resolved, since a local object is known by
+/// it. What is not there yet is resolved as far as it is.
+fn whole_path(path: &std::path::Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let mut missing = Vec::new();
+    let mut there = path.as_path();
+    loop {
+        match (there.canonicalize(), there.parent(), there.components().next_back()) {
+            (Ok(found), _, _) => return Ok(missing.iter().rev().fold(found, |path, name| path.join(name))),
+            (Err(_not_there), Some(parent), Some(Component::Normal(name))) => {
+                missing.push(name.to_owned());
+                there = parent;
+            }
+            (Err(error), _, _) => return Err(error),
         }
     }
 }
@@ -164,4 +182,37 @@ impl Lake {
 fn sync(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::File::open(path)?.sync_all()?;
     path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_path_however_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("a")).unwrap();
+        for name in ["a", "a/../a", "./a/.", "a/../b/../a"] {
+            let place = Place::read(&root.join(name).display().to_string());
+            if name.contains('b') {
+                assert!(matches!(place, Err(StoreError::Folder { .. })), "b is not there to come back from");
+            } else {
+                assert_eq!(place.unwrap(), Place::Folder(root.join("a")), "{name}");
+            }
+        }
+        let new = Place::read(&root.join("a/../new/lake").display().to_string());
+        assert_eq!(new.unwrap(), Place::Folder(root.join("new/lake")));
+    }
+
+    #[test]
+    fn other_schemes_are_no_place() {
+        assert_eq!(
+            Place::read("s3://b/p/").unwrap(),
+            Place::Bucket { bucket: "b".into(), prefix: "p".into() }
+        );
+        for text in ["s3://", "gs://b", ""] {
+            assert!(matches!(Place::read(text), Err(StoreError::NoPlace { .. })), "{text}");
+        }
+    }
 }
