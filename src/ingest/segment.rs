@@ -437,3 +437,46 @@ fn blank(text: Option<&mut [u8]>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is held never exceeds the budget, a record and a step, however large the object.
+    #[test]
+    fn memory_does_not_grow_with_the_object() {
+        let limits =
+            SegmentLimits { plain_bytes_max: 65_536, record_bytes_max: 16_384, ..SegmentLimits::default() };
+        let record = r#"{"eventTime":"2026-01-01T00:00:00Z","eventName":"X","requestParameters":"PAD"},"#;
+        let record = record.replace("PAD", &"x".repeat(1000));
+        let mut text = format!("{{\"Records\":[{}", record.repeat(8000));
+        text.truncate(text.len() - 1);
+        text.push_str("]}");
+        let (mut segment, mut rows, mut peak, mut tally) = (Segment::new(limits), 0, 0, None);
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(100_000).collect();
+        for (number, bytes) in pieces.iter().enumerate() {
+            let (first, last) = (number == 0, number + 1 == pieces.len());
+            let source = Some(LogSource::CloudTrail);
+            let mut piece = Piece { object: 0, source, bytes: Bytes::copy_from_slice(bytes), first, last };
+            loop {
+                let fill = segment.fill(piece);
+                peak = peak.max(segment.text.len());
+                match fill {
+                    Fill::Taken(ended) => {
+                        tally = ended;
+                        break;
+                    }
+                    Fill::Full(rest) => {
+                        rows += segment.rows();
+                        segment.clear();
+                        piece = rest;
+                    }
+                }
+            }
+        }
+        rows += segment.rows();
+        let tally = tally.unwrap().1;
+        assert_eq!((rows, tally.records, tally.plain_bytes), (8000, 8000, text.len() as u64));
+        assert!(peak < 65_536 + 2 * 16_384, "{peak} bytes held of {}", text.len());
+    }
+}
