@@ -29,7 +29,7 @@ use crate::cpu::compute;
 use crate::lake::catalog::{BatchId, FileKind, LakeFile};
 use crate::lake::path::{EventDay, quarantine_key};
 
-/// Pieces handed to the CPU pool at once. Their bytes are bounded by [`FetchLimits::ahead_bytes_max`].
+/// Pieces handed to the CPU pool at once. Their bytes are bounded by [`super::fetch::FetchLimits::ahead_bytes_max`].
 const PIECES_AT_ONCE: usize = 256;
 
 /// Files written to the lake at the same time.

@@ -1,6 +1,6 @@
 //! Reads from a query's filters which files it can need.
 //!
-//! Takes filter expressions and gives a [`Scope`]: accounts, Regions, days and
+//! Takes filter expressions and gives a `Scope`: accounts, Regions, days and
 //! times outside of which no row can pass. Promises: a scope may be too wide,
 //! never too narrow; what is not understood leaves everything in. The filters
 //! themselves still run on every row that is read.

@@ -4,7 +4,7 @@
 //! - what a log says stays text: no control code reaches a terminal, no cell
 //!   becomes a formula, a link or HTML;
 //! - memory does not grow with the answer: `json`, `jsonl`, `csv` and `markdown` hold
-//!   a few hundred rows, `table` holds its first [`table::SIZED_ROWS`] to size the columns.
+//!   a few hundred rows, `table` holds its first `table::SIZED_ROWS` to size the columns.
 
 use std::fs::File;
 use std::io::Write;
