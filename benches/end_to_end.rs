@@ -20,7 +20,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ashiato::demo::{ArchiveSpec, write_archive};
 use ashiato::ingest::fetch::Archive;
@@ -154,7 +154,7 @@ async fn open(folder: &Path) -> (Catalog, Lake) {
 }
 
 async fn ingest(corpus: &Path, catalog: &Catalog, lake: &Lake) {
-    let limits = IngestLimits { batch_age_max: Duration::from_millis(250), ..IngestLimits::default() };
+    let limits = IngestLimits::default();
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 10_000));
     let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
     let lister =

@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use tokio::sync::watch;
@@ -129,7 +129,6 @@ async fn ingest_archive(
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let limits = IngestLimits { batch_age_max: Duration::from_millis(250), ..limits };
     let (progress, archive) = (Arc::new(Progress::default()), Arc::new(Archive::default()));
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 10_000));
     let lister =

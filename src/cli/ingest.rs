@@ -12,7 +12,7 @@ use super::{Ending, Session, now, table};
 use crate::ingest::fetch::Archive;
 use crate::ingest::list::{Lister, read_places};
 use crate::ingest::progress::{Progress, Snapshot};
-use crate::ingest::{EmbeddedQueue, IngestLimits, Trail};
+use crate::ingest::{EmbeddedQueue, Trail};
 use crate::lake::store::Place;
 
 /// Messages the queue in memory holds: enough that lanes never wait for the listing.
@@ -38,8 +38,7 @@ pub(crate) async fn run(args: IngestArgs, session: Session<'_>) -> anyhow::Resul
     let started = Instant::now();
     let (interrupt, interrupted) = watch::channel(false);
     let progress = Arc::new(Progress::default());
-    // A batch of a listing need not wait for more: what is there is there.
-    let limits = IngestLimits { batch_age_max: Duration::from_millis(250), ..config.ingest };
+    let limits = config.ingest;
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, QUEUED_MAX));
     let archive = Arc::new(Archive::default());
     let lister =

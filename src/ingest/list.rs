@@ -6,6 +6,7 @@
 
 use std::path::Path as FsPath;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use object_store::path::Path;
@@ -104,11 +105,13 @@ impl Lister {
 /// # Errors
 /// The first failure of a lane or of the listing; what was committed before stays.
 pub async fn read_places(
-    trail: Trail<Arc<EmbeddedQueue>>,
+    mut trail: Trail<Arc<EmbeddedQueue>>,
     lister: &Lister,
     places: &[Place],
     interrupted: watch::Receiver<bool>,
 ) -> Result<(), IngestError> {
+    // A batch of a listing need not wait for more: what is there is there.
+    trail.limits.batch_age_max = LISTED_AGE_MAX;
     let queue = Arc::clone(&trail.queue);
     let mut stop = interrupted.clone();
     let listing = async {
@@ -135,6 +138,9 @@ pub async fn read_places(
     let (listed, ran) = tokio::join!(listing, running);
     ran.and(listed)
 }
+
+/// How long a batch of listed objects waits for more.
+const LISTED_AGE_MAX: Duration = Duration::from_millis(250);
 
 /// The bucket of all local files: keys are absolute paths.
 const LOCAL: &str = "file://";
