@@ -83,13 +83,18 @@ fn crowded(settled: Vec<LakeFile>, limits: SettleLimits) -> Vec<LakeFile> {
     chosen
 }
 
-/// Files of one run of settling follow each other in time; there is nothing to merge.
+/// Files that one merge cut follow each other in time, each event once; there is nothing to merge. Files that
+/// were settled at once, segment by segment, may overlap even within a batch.
 fn is_settled_for_good(files: &[LakeFile]) -> bool {
-    let run = |file: &LakeFile| {
-        file.key.rsplit('/').next().and_then(|name| name.split('-').next()).map(str::to_owned)
-    };
-    let runs: BTreeSet<_> = files.iter().map(run).collect();
-    runs.len() == 1
+    let merges: BTreeSet<_> = files.iter().map(merge_of).collect();
+    merges.len() == 1 && !merges.contains(&None)
+}
+
+/// Names the merge that wrote a file: a merge numbers its files behind its job, a lane only its segments.
+fn merge_of(file: &LakeFile) -> Option<&str> {
+    let name = file.key.rsplit('/').next()?;
+    let (merge, _number) = name.rsplit_once('-')?;
+    merge.contains('-').then_some(merge)
 }
 
 /// Splits a round into jobs of about the same number of rows, cut between partitions.
@@ -119,4 +124,44 @@ pub(super) fn jobs(inputs: &[Input], limits: SettleLimits) -> Vec<Job> {
 pub(super) fn in_order(mut slices: Vec<Slice>) -> Vec<Slice> {
     slices.sort_by(|a, b| (a.account, &a.region).cmp(&(b.account, &b.region)));
     slices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::path::{Partition, settled_key};
+
+    fn file(name: &str) -> LakeFile {
+        let account = AccountId::read("111122223333").unwrap();
+        let (table, region) = (Table::ApiActivity, Region::read("eu-west-1").unwrap());
+        let day = EventDay::read("20260101").unwrap();
+        let partition = Partition { table, day, account, region: region.clone() };
+        LakeFile {
+            key: settled_key(&partition, name),
+            table,
+            kind: FileKind::Settled,
+            day,
+            slices: vec![Slice { account, region, rows: 1 }],
+            rows: 1,
+            bytes: 1,
+            time_min: 0,
+            time_max: 1,
+        }
+    }
+
+    /// Returns how many files are due when the files of one partition bear these names.
+    fn due(names: &[&str], today: &str) -> usize {
+        let files = names.iter().map(|name| file(name)).collect();
+        let rounds = rounds(files, EventDay::read(today), SettleLimits::default());
+        rounds.iter().map(|round| round.files.len()).sum()
+    }
+
+    #[test]
+    fn a_past_day_is_merged_until_one_merge_wrote_all_of_it() {
+        assert_eq!(due(&["a-0-0000"], "20260102"), 0);
+        assert_eq!(due(&["a-0-0000", "a-0-0001"], "20260102"), 0, "cut by one merge");
+        assert_eq!(due(&["a-0-0000", "b-0-0000"], "20260102"), 2);
+        assert_eq!(due(&["a-0", "a-1"], "20260102"), 2, "two segments of one batch may overlap");
+        assert_eq!(due(&["a-0-0000", "b-0-0000"], "20260101"), 0, "today is merged when it is over");
+    }
 }
