@@ -3,11 +3,14 @@
 //! `cargo bench --bench stages`. Throughput is in bytes unpacked.
 #![expect(clippy::unwrap_used, reason = "a bench stops where it fails")]
 
+use std::sync::Arc;
+
 use ashiato::demo::{ArchiveSpec, write_archive};
 use ashiato::ingest::batch::{Builders, Source, plan};
 use ashiato::ingest::decompress::{UnpackLimits, Unpacker};
 use ashiato::ingest::segment::{Piece, Segment, SegmentLimits};
 use ashiato::ingest::source::LogSource;
+use ashiato::ingest::source::key::KeyFacts;
 use ashiato::ingest::write::write;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -34,8 +37,8 @@ fn unpack(objects: &[Bytes], out: &mut Vec<u8>) {
 
 fn fill(objects: &[Bytes], segment: &mut Segment) {
     for (number, bytes) in (0..).zip(objects) {
-        let source = Some(LogSource::CloudTrail);
-        segment.fill(Piece { object: number, source, bytes: bytes.clone(), first: true, last: true });
+        let facts = Arc::new(KeyFacts { source: Some(LogSource::CloudTrail), ..KeyFacts::default() });
+        segment.fill(Piece { object: number, facts, bytes: bytes.clone(), first: true, last: true });
     }
 }
 

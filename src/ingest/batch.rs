@@ -13,9 +13,8 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
 use super::segment::Segment;
-use super::source::cloudtrail::normalize::{Origin, Scratch, fill_constants};
-use super::source::cloudtrail::record::{Field, RawRecord};
-use super::source::cloudtrail::{Records, normalize};
+use super::source::normalize::{Scratch, fill_constants, normalize};
+use super::source::record::{Origin, RecordHead, Records};
 use crate::lake::catalog::Slice;
 use crate::lake::path::{EventDay, Partition};
 use crate::lake::table::Table;
@@ -149,7 +148,7 @@ pub fn plan(source: Source<'_>) -> Built {
 fn class_batch(keys: Vec<SortKey>, records: &Records) -> Option<ClassBatch> {
     let (table, day) = keys.first().map(|key| (key.0, key.1))?;
     let mut span = Slices::default();
-    for record in keys.iter().filter_map(|key| records.records.get(key.5 as usize)) {
+    for record in keys.iter().filter_map(|key| records.heads.get(key.5 as usize)) {
         span.add(record, records);
     }
     let Slices { slices, time_min, time_max } = span;
@@ -168,15 +167,21 @@ impl Builders {
         source: Source<'b>,
     ) -> impl Iterator<Item = Result<RecordBatch, BatchError>> + 'b {
         let table = batch.table;
-        batch.keys.chunks(ROWS_AT_ONCE).map(move |keys| {
+        let head = move |key: &SortKey| source.records.heads.get(key.5 as usize);
+        let source_of = move |key: &SortKey| head(key).map(|head| head.source);
+        // Rows of one source at a time: sources differ in what is the same in all their rows.
+        let runs = batch.keys.chunk_by(move |a, b| source_of(a) == source_of(b));
+        runs.flat_map(|run| run.chunks(ROWS_AT_ONCE)).map(move |keys| {
             let columns = self.columns.entry(table).or_insert_with(|| Columns::new(table.schema()));
-            for record in keys.iter().filter_map(|key| source.records.records.get(key.5 as usize)) {
+            for record in keys.iter().filter_map(head) {
                 let object =
                     source.objects.get(record.object as usize).map(String::as_str).unwrap_or_default();
                 let origin = Origin { text: source.text, object };
                 normalize(record, source.records, origin, columns, &mut self.scratch);
             }
-            fill_constants(table.class(), columns);
+            if let Some(log_source) = keys.first().and_then(source_of) {
+                fill_constants(log_source, table, columns);
+            }
             columns.finish().map_err(|source| BatchError::Columns { table, source })
         })
     }
@@ -189,14 +194,15 @@ fn leave_out_duplicates(
     duplicates: &mut BTreeMap<u32, u64>,
 ) -> Vec<SortKey> {
     let mut kept: Vec<SortKey> = Vec::with_capacity(order.len());
-    let id = |key: &SortKey| {
-        let record = records.records.get(key.5 as usize)?;
-        record.field(Field::EventId).or(record.other_id).map(|id| id.of(text))
-    };
+    let id = |key: &SortKey| records.event_id(records.heads.get(key.5 as usize)?, text);
     for group in order.chunk_by(|a, b| (a.0, a.1, a.2, a.3, a.4) == (b.0, b.1, b.2, b.3, b.4)) {
         let first = kept.len();
         // Most events have their second for themselves or share it with a few; a set is for crowds.
-        let mut seen = if group.len() > CROWD { Some(HashSet::with_capacity(group.len())) } else { None };
+        let mut seen = if group.len() > CROWD && group.first().and_then(id).is_some() {
+            Some(HashSet::with_capacity(group.len()))
+        } else {
+            None
+        };
         for key in group {
             let here = id(key);
             let is_duplicate = here.is_some_and(|here| match &mut seen {
@@ -205,7 +211,7 @@ fn leave_out_duplicates(
             });
             if !is_duplicate {
                 kept.push(*key);
-            } else if let Some(record) = records.records.get(key.5 as usize) {
+            } else if let Some(record) = records.heads.get(key.5 as usize) {
                 *duplicates.entry(record.object).or_default() += 1;
             }
         }
@@ -214,9 +220,9 @@ fn leave_out_duplicates(
 }
 
 fn order(records: &Records) -> Vec<SortKey> {
-    let ranks = region_ranks(records);
-    let mut order: Vec<SortKey> = Vec::with_capacity(records.records.len());
-    for (number, record) in records.records.iter().enumerate() {
+    let ranks = records.regions.ranks();
+    let mut order: Vec<SortKey> = Vec::with_capacity(records.heads.len());
+    for (number, record) in records.heads.iter().enumerate() {
         let Some(day) = EventDay::of(record.time) else {
             continue;
         };
@@ -226,19 +232,6 @@ fn order(records: &Records) -> Vec<SortKey> {
     }
     order.sort_unstable();
     order
-}
-
-/// Regions sort by name, whatever number they were met with.
-fn region_ranks(records: &Records) -> Vec<u32> {
-    let mut by_name: Vec<usize> = (0..records.regions.len()).collect();
-    by_name.sort_by_key(|number| records.regions.get(*number));
-    let mut ranks = vec![0; by_name.len()];
-    for (rank, number) in (0_u32..).zip(by_name) {
-        if let Some(slot) = ranks.get_mut(number) {
-            *slot = rank;
-        }
-    }
-    ranks
 }
 
 /// Sums up accounts, Regions and times of rows in order.
@@ -256,10 +249,10 @@ impl Default for Slices {
 }
 
 impl Slices {
-    fn add(&mut self, record: &RawRecord, records: &Records) {
+    fn add(&mut self, record: &RecordHead, records: &Records) {
         self.time_min = self.time_min.min(record.time);
         self.time_max = self.time_max.max(record.time);
-        let Some(region) = records.regions.get(record.region as usize) else {
+        let Some(region) = records.regions.get(record.region) else {
             return;
         };
         match self.slices.last_mut() {

@@ -6,6 +6,7 @@
 //! another worker holds are put off until its lease ends.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::IngestError;
@@ -14,6 +15,7 @@ use super::lane::Work;
 use super::notification::{ObjectRef, read_notification};
 use super::progress::Progress;
 use super::queue::{Queue, QueueMessage};
+use super::source::LogSource;
 use super::source::key::{KeyFacts, KeyVerdict, read_key};
 use super::trail::Trail;
 use crate::lake::catalog::{BatchId, Claim, ClaimedObject, ObjectId};
@@ -22,7 +24,7 @@ use crate::lake::path::EventDay;
 /// Objects of a batch, and the messages that announced them.
 #[derive(Debug, Default)]
 pub struct Announced {
-    objects: Vec<(ObjectRef, KeyVerdict, String)>,
+    objects: Vec<(ObjectRef, KeyFacts, String)>,
     receipt_handles: Vec<String>,
 }
 
@@ -53,7 +55,9 @@ pub fn read_messages(messages: &[QueueMessage], progress: &Progress) -> Announce
         for object in objects {
             match read_key(&object.key) {
                 KeyVerdict::Skip(reason) => progress.skip(reason),
-                verdict => announced.objects.push((object, verdict, message.receipt_handle.clone())),
+                KeyVerdict::Read(facts) => {
+                    announced.objects.push((object, facts, message.receipt_handle.clone()));
+                }
             }
         }
     }
@@ -71,12 +75,11 @@ pub async fn claim<Q: Queue>(
 ) -> Result<Claimed, IngestError> {
     let now = (trail.clock)();
     let (mut seen, mut wishes, mut wanted) = (HashSet::new(), Vec::new(), Vec::new());
-    for (object, verdict, receipt_handle) in announced.objects {
+    for (object, facts, receipt_handle) in announced.objects {
         let id = ObjectId { bucket: object.bucket, key: object.key, version: object.version };
         if seen.insert(id.clone()) {
-            let facts = if let KeyVerdict::Log(facts) = verdict { Some(facts) } else { None };
-            wishes.push(wish(&id, facts.as_ref()));
-            wanted.push((id, facts.map(|facts| facts.source), object.size, receipt_handle));
+            wishes.push(wish(&id, &facts));
+            wanted.push((id, Arc::new(facts), object.size, receipt_handle));
         }
     }
     let mut claims = Vec::new();
@@ -84,11 +87,11 @@ pub async fn claim<Q: Queue>(
         claims = trail.catalog.claim(batch, &wishes, now, trail.limits.lease).await?;
     }
     let (mut objects, mut held) = (Vec::new(), BTreeMap::new());
-    for (claim, (id, source, size, receipt_handle)) in claims.into_iter().zip(wanted) {
+    for (claim, (id, facts, size, receipt_handle)) in claims.into_iter().zip(wanted) {
         match claim {
             Claim::Granted => {
                 let object = u32::try_from(objects.len()).unwrap_or(u32::MAX);
-                objects.push(Wanted { object, id, source, size });
+                objects.push(Wanted { object, id, facts, size });
             }
             Claim::Done => trail.progress.already(),
             Claim::Held { until } => {
@@ -108,12 +111,12 @@ pub async fn claim<Q: Queue>(
     })
 }
 
-fn wish(id: &ObjectId, facts: Option<&KeyFacts>) -> ClaimedObject {
+fn wish(id: &ObjectId, facts: &KeyFacts) -> ClaimedObject {
     ClaimedObject {
         id: id.clone(),
-        source: facts.map_or("unknown", |facts| facts.source.name()),
-        account: facts.and_then(|facts| facts.account).map(|account| account.to_string()),
-        region: facts.and_then(|facts| facts.region.as_ref()).map(ToString::to_string),
+        source: facts.source.map_or("unknown", LogSource::name),
+        account: facts.account.map(|account| account.to_string()),
+        region: facts.region.as_ref().map(ToString::to_string),
     }
 }
 

@@ -14,7 +14,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::segment::Piece;
-use super::source::LogSource;
+use super::source::key::KeyFacts;
 use crate::lake::catalog::ObjectId;
 use crate::lake::store::{Place, StoreError};
 
@@ -42,8 +42,8 @@ pub struct Wanted {
     pub object: u32,
     /// Which it is.
     pub id: ObjectId,
-    /// The source its key names.
-    pub source: Option<LogSource>,
+    /// What its key says.
+    pub facts: Arc<KeyFacts>,
     /// Its size, where that is known.
     pub size: Option<u64>,
 }
@@ -187,8 +187,8 @@ impl Sending<'_> {
     }
 
     fn piece(&self, bytes: Bytes, first: bool, last: bool) -> Piece {
-        let Wanted { object, source, .. } = *self.wanted;
-        Piece { object, source, bytes, first, last }
+        let Wanted { object, facts, .. } = self.wanted;
+        Piece { object: *object, facts: Arc::clone(facts), bytes, first, last }
     }
 
     async fn send(

@@ -295,7 +295,7 @@ fn conclude(
         if tally.ending == Ending::Read && tally.plain_bytes == 0 {
             tally.ending = Ending::Skipped(SkipReason::Empty);
         }
-        let source = wanted.source.or(tally.source).map_or("unknown", LogSource::name);
+        let source = wanted.facts.source.or(tally.source).map_or("unknown", LogSource::name);
         written.outcome.objects.push(outcome(wanted.id.clone(), source, &tally));
         written.tallies.push((source, tally));
     }

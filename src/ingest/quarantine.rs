@@ -20,10 +20,11 @@ use super::queue::Queue;
 use super::segment::{Fill, Piece, Segment, SegmentLimits};
 use super::set_aside::{Line, read_lines};
 use super::source::LogSource;
+use super::source::key::{KeyFacts, KeyVerdict, read_key};
 use super::trail::Trail;
 use super::write::{WriteError, WrittenFile, write};
 use crate::cpu::compute;
-use crate::lake::catalog::{BatchId, ObjectId, SetAsideEntry};
+use crate::lake::catalog::{BatchId, SetAsideEntry};
 
 /// What a retry did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,11 +71,11 @@ async fn retry_one<Q: Queue>(
     let batch = trail.name_batch();
     let attempt = Attempt::new(batch.clone(), &entry, line, trail.limits.segment);
     let attempt = if line.is_whole {
-        let bytes = line.bytes().into();
-        let piece = Piece { object: 0, source: Some(LogSource::CloudTrail), bytes, first: true, last: true };
+        let (bytes, facts) = (line.bytes().into(), facts_of(&entry));
+        let piece = Piece { object: 0, facts, bytes, first: true, last: true };
         retrying(move || attempt.feed(piece)).await?
     } else {
-        read_again(trail, attempt, &entry.object).await?
+        read_again(trail, attempt, &entry).await?
     };
     let Attempt { made, events, is_bad, .. } = retrying(move || attempt.flush()).await?;
     if is_bad || events == 0 {
@@ -86,13 +87,23 @@ async fn retry_one<Q: Queue>(
     Ok(events)
 }
 
+/// What is known of an entry's object: what its key says, and the source its content told.
+fn facts_of(entry: &SetAsideEntry) -> Arc<KeyFacts> {
+    let mut facts = match read_key(&entry.object.key) {
+        KeyVerdict::Read(facts) => facts,
+        KeyVerdict::Skip(_) => KeyFacts::default(),
+    };
+    facts.source = facts.source.or(LogSource::from_name(&entry.source));
+    Arc::new(facts)
+}
+
 /// Reads the object of an entry once more. One that is gone or breaks off leaves the entry as it is.
 async fn read_again<Q: Queue>(
     trail: &Trail<Q>,
     mut attempt: Attempt,
-    object: &ObjectId,
+    entry: &SetAsideEntry,
 ) -> Result<Attempt, IngestError> {
-    let wanted = Wanted { object: 0, id: object.clone(), source: Some(LogSource::CloudTrail), size: None };
+    let wanted = Wanted { object: 0, id: entry.object.clone(), facts: facts_of(entry), size: None };
     let (sender, mut receiver) = mpsc::channel(1);
     let mut fetching = JoinSet::new();
     fetching.spawn(fetch_all(Arc::clone(&trail.archive), vec![wanted], trail.limits.fetch, sender));
@@ -157,12 +168,12 @@ impl Attempt {
         let (from, is_one) = (self.from, self.is_one);
         let is_wanted = |index: u64| if is_one { index == from } else { index >= from };
         if self.is_whole {
-            for record in &mut self.segment.records.records {
+            for record in &mut self.segment.records.heads {
                 record.index = from;
             }
             self.is_bad |= !self.segment.set_aside.is_empty();
         } else {
-            self.segment.records.records.retain(|record| is_wanted(record.index));
+            self.segment.records.heads.retain(|record| is_wanted(record.index));
             self.is_bad |= self.segment.set_aside.iter().any(|entry| is_wanted(entry.index));
         }
         self.events += self.segment.rows() as u64;

@@ -9,15 +9,17 @@
 //!
 //! Not here: the order of the rows and their columns (`batch`).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::decompress::{UnpackError, UnpackLimits, Unpacker};
 use super::source::LogSource;
-use super::source::cloudtrail::record::RawRecord;
-use super::source::cloudtrail::{self, Records};
 use super::source::content::{read_content, unreadable};
-use super::source::key::SkipReason;
-use super::source::records::{Fault, Found, TOO_LARGE, Text, Walk};
+use super::source::key::{KeyFacts, SkipReason};
+use super::source::record::Records;
+use super::source::records::{Fault, Text};
+use super::source::walk::{Place, Walk};
 
 /// Bounds of a segment.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +54,8 @@ impl Default for SegmentLimits {
 pub struct SetAside {
     /// The number of the object in its batch.
     pub object: u32,
+    /// The source the object was read as.
+    pub source: LogSource,
     /// The index of the record in the object.
     pub index: u64,
     /// Why, and where in the text.
@@ -102,8 +106,8 @@ pub enum Ending {
 pub struct Piece {
     /// The number of the object in its batch.
     pub object: u32,
-    /// The source its key names; content decides when the key is silent.
-    pub source: Option<LogSource>,
+    /// What its key says; content tells the source when the key is silent.
+    pub facts: Arc<KeyFacts>,
     /// The bytes, as stored.
     pub bytes: Bytes,
     /// No piece of the object comes before this one.
@@ -138,6 +142,7 @@ pub struct Segment {
 struct Reading {
     unpacker: Unpacker,
     walk: Walk,
+    facts: Arc<KeyFacts>,
     source: Option<LogSource>,
     /// Up to here its text has been searched for records.
     done: usize,
@@ -159,7 +164,7 @@ impl Segment {
 
     /// Returns how many records are held.
     pub fn rows(&self) -> usize {
-        self.records.records.len()
+        self.records.heads.len()
     }
 
     /// Says whether there is nothing to write.
@@ -177,7 +182,7 @@ impl Segment {
             Some(reading) if !piece.first => reading,
             // The object ended before its bytes did: it could not be unpacked further.
             None if !piece.first => return Fill::Taken(None),
-            _ => Reading::new(self.text.len(), piece.source, self.limits.unpack),
+            _ => Reading::new(self.text.len(), &piece.facts, self.limits.unpack),
         };
         reading.tally.stored_bytes += piece.bytes.len() as u64;
         let error = self.unpack(&mut reading, &mut piece);
@@ -247,24 +252,20 @@ impl Segment {
     fn read(&mut self, reading: &mut Reading, object: u32, last: bool) {
         let from = reading.done;
         let (mut faults, held) = (Vec::new(), self.rows());
-        let records = &mut self.records;
         let text = Text { bytes: &self.text, from, last };
-        let bytes_max = self.limits.record_bytes_max;
-        reading.done = reading.walk.run(text, &mut faults, |scanner, index| {
-            let found = cloudtrail::parse(scanner, records, object, index)?;
-            // The same record is too large, whether it came in one piece or in many.
-            let is_large = |record: &RawRecord| (record.range.end - record.range.start) as usize > bytes_max;
-            match records.records.pop_if(|record| found == Found::Record && is_large(record)) {
-                Some(_) => Ok(Found::Rejected(TOO_LARGE)),
-                None => Ok(found),
-            }
-        });
+        let place = Place {
+            object,
+            facts: &reading.facts,
+            source: reading.source.unwrap_or(LogSource::CloudTrail),
+            record_bytes_max: self.limits.record_bytes_max,
+        };
+        reading.done = reading.walk.run(text, place, (&mut self.records, &mut faults));
         for fault in faults {
             self.note_fault(reading, object, &fault);
         }
         self.check_utf8(reading, (from, reading.done), held);
         let newest =
-            self.records.records.get(held..).unwrap_or_default().iter().map(|record| record.time).max();
+            self.records.heads.get(held..).unwrap_or_default().iter().map(|record| record.time).max();
         reading.tally.time_max = reading.tally.time_max.max(newest);
     }
 
@@ -300,9 +301,12 @@ impl Segment {
         let kept = bytes.get(..self.limits.set_aside_bytes_max.min(bytes.len())).unwrap_or_default().to_vec();
         let rest = if fault.is_rest { ", and nothing behind it can be read" } else { "" };
         let reason = format!("{} at byte {}{rest}", fault.reason, fault.at);
-        let is_whole = !fault.is_rest && !bytes.is_empty() && kept.len() == bytes.len();
+        // A line means nothing without the header of its object.
+        let stands_alone = reading.source != Some(LogSource::VpcFlow);
+        let is_whole = stands_alone && !fault.is_rest && !bytes.is_empty() && kept.len() == bytes.len();
         self.set_aside.push(SetAside {
             object,
+            source: reading.source.unwrap_or(LogSource::CloudTrail),
             index: fault.index,
             reason,
             bytes: kept,
@@ -320,7 +324,7 @@ impl Segment {
         if simdutf8::basic::from_utf8(stretch).is_ok() {
             return;
         }
-        let fresh = self.records.records.split_off(held.min(self.records.records.len()));
+        let fresh = self.records.heads.split_off(held.min(self.records.heads.len()));
         let mut at = from;
         for record in fresh {
             let range = record.range.start as usize..record.range.end as usize;
@@ -328,7 +332,7 @@ impl Segment {
             if simdutf8::basic::from_utf8(bytes).is_ok() {
                 blank(self.text.get_mut(at..range.start));
                 at = range.end;
-                self.records.records.push(record);
+                self.records.heads.push(record);
                 continue;
             }
             let at = reading.walk.offset(range.start);
@@ -351,6 +355,7 @@ impl Segment {
                 // What came before the break is good; the rest is one entry that says so.
                 let rest = SetAside {
                     object,
+                    source: reading.source.unwrap_or(LogSource::CloudTrail),
                     index: reading.tally.records,
                     reason: error.to_string(),
                     bytes: Vec::new(),
@@ -390,10 +395,12 @@ impl Segment {
 }
 
 impl Reading {
-    fn new(start: usize, source: Option<LogSource>, limits: UnpackLimits) -> Self {
+    fn new(start: usize, facts: &Arc<KeyFacts>, limits: UnpackLimits) -> Self {
+        let source = facts.source;
         Self {
             unpacker: Unpacker::new(limits),
-            walk: Walk::at(start),
+            walk: Walk::at(start, source.unwrap_or(LogSource::CloudTrail)),
+            facts: Arc::clone(facts),
             source,
             done: start,
             decided: false,
@@ -410,12 +417,12 @@ impl Reading {
         }
         if !self.decided && self.unpacker.plain_bytes() > 0 {
             self.decided = true;
-            self.tally.ending = match (unreadable(fresh), self.source, read_content(fresh)) {
+            self.tally.ending = match (unreadable(fresh, self.source), self.source, read_content(fresh)) {
                 (Some(reason), Some(_), _) => Ending::Failed(reason.to_owned()),
-                (Some(_), None, _) => Ending::Skipped(SkipReason::Unknown),
-                (None, None, Err(reason)) => Ending::Skipped(reason),
-                (None, None, Ok(source)) => {
+                (_, None, Err(reason)) => Ending::Skipped(reason),
+                (_, None, Ok(source)) => {
                     self.source = Some(source);
+                    self.walk = Walk::at(self.done, source);
                     Ending::Read
                 }
                 (None, Some(_), _) => Ending::Read,
@@ -456,8 +463,8 @@ mod tests {
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(100_000).collect();
         for (number, bytes) in pieces.iter().enumerate() {
             let (first, last) = (number == 0, number + 1 == pieces.len());
-            let source = Some(LogSource::CloudTrail);
-            let mut piece = Piece { object: 0, source, bytes: Bytes::copy_from_slice(bytes), first, last };
+            let facts = Arc::new(KeyFacts { source: Some(LogSource::CloudTrail), ..KeyFacts::default() });
+            let mut piece = Piece { object: 0, facts, bytes: Bytes::copy_from_slice(bytes), first, last };
             loop {
                 let fill = segment.fill(piece);
                 peak = peak.max(segment.text.len());

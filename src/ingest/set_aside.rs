@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::fetch::Wanted;
 use super::segment::Segment;
-use super::source::LogSource;
 use crate::lake::Lake;
 use crate::lake::catalog::SetAsideEntry;
 
@@ -56,7 +55,7 @@ pub(super) fn file(segment: &Segment, objects: &[Wanted], key: String) -> Option
         let Some(wanted) = objects.get(entry.object as usize) else {
             continue;
         };
-        let source = wanted.source.unwrap_or(LogSource::CloudTrail).name().to_owned();
+        let source = entry.source.name().to_owned();
         let text = std::str::from_utf8(&entry.bytes).ok().map(str::to_owned);
         let line = Line {
             object: wanted.id.to_string(),

@@ -2,6 +2,7 @@
 //!
 //! Settled files lie as Security Lake wants custom sources:
 //! `ext/<source>/region=<region>/accountId=<account>/eventDay=<YYYYMMDD>/<name>.parquet`.
+//! Tables that are no OCSF class lie the same way under `own/`, where no crawler of Security Lake looks.
 //! Hot files lie under `hot/<source>/eventDay=<YYYYMMDD>/`, where no crawler looks.
 //! What was set aside lies under `quarantine/`. Every part that comes from a
 //! record is checked here, so a record cannot choose a path.
@@ -127,7 +128,8 @@ pub fn hot_key(table: Table, day: EventDay, name: &str) -> String {
 /// Returns the key of a settled file.
 pub fn settled_key(partition: &Partition, name: &str) -> String {
     let Partition { table, day, account, region } = partition;
-    format!("ext/{table}/region={region}/accountId={account}/eventDay={day}/{name}.parquet")
+    let layout = if table.class().is_some() { "ext" } else { "own" };
+    format!("{layout}/{table}/region={region}/accountId={account}/eventDay={day}/{name}.parquet")
 }
 
 /// Returns the key of a batch's set-aside records.
@@ -136,7 +138,7 @@ pub fn quarantine_key(day: EventDay, name: &str) -> String {
 }
 
 /// The first parts of keys that are our own output, never an archive's.
-pub const OWN_PREFIXES: [&str; 3] = ["hot/", "ext/", "quarantine/"];
+pub const OWN_PREFIXES: [&str; 4] = ["hot/", "ext/", "own/", "quarantine/"];
 
 #[cfg(test)]
 mod tests {

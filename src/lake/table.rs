@@ -1,10 +1,10 @@
 //! The tables of the lake: one OCSF class of one source family each, which is
-//! one Security Lake custom source.
+//! one Security Lake custom source; and one table of our own.
 
 use std::sync::{Arc, LazyLock};
 
 use crate::ocsf::class::Class;
-use crate::ocsf::schema::{CLOUD_TRAIL, TableSchema};
+use crate::ocsf::schema::{CLOUD_TRAIL, CONFIGURATION_ITEM, FINDINGS, TableSchema, VPC_FLOW};
 
 /// One table of the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,17 +17,47 @@ pub enum Table {
     AccountChange,
     /// CloudTrail sign-ins and role assumptions.
     Authentication,
+    /// Network flows.
+    VpcFlow,
+    /// Findings about vulnerabilities.
+    Vulnerability,
+    /// Findings about compliance with controls and rules.
+    Compliance,
+    /// Findings about activity and access.
+    Detection,
+    /// Findings about sensitive data.
+    DataSecurity,
+    /// States of resources as AWS Config recorded them.
+    ConfigurationItem,
 }
 
-#[expect(clippy::expect_used, reason = "the list is part of the binary; a unit test reads it")]
-static CLOUD_TRAIL_SCHEMA: LazyLock<Arc<TableSchema>> = LazyLock::new(|| {
-    Arc::new(TableSchema::read(CLOUD_TRAIL).expect("schemas/cloud_trail.txt is well formed"))
-});
+/// Reads one list of columns, once.
+macro_rules! columns {
+    ($name:ident, $list:ident) => {
+        #[expect(clippy::expect_used, reason = "the list is part of the binary; a unit test reads it")]
+        static $name: LazyLock<Arc<TableSchema>> =
+            LazyLock::new(|| Arc::new(TableSchema::read($list).expect("the list is well formed")));
+    };
+}
+columns!(CLOUD_TRAIL_COLUMNS, CLOUD_TRAIL);
+columns!(VPC_FLOW_COLUMNS, VPC_FLOW);
+columns!(FINDINGS_COLUMNS, FINDINGS);
+columns!(CONFIGURATION_ITEM_COLUMNS, CONFIGURATION_ITEM);
 
 impl Table {
     /// Every table, in the order reports list them.
-    pub const ALL: [Self; 4] =
-        [Self::ApiActivity, Self::DataActivity, Self::AccountChange, Self::Authentication];
+    pub const ALL: [Self; 10] = [
+        Self::ApiActivity,
+        Self::DataActivity,
+        Self::AccountChange,
+        Self::Authentication,
+        Self::VpcFlow,
+        Self::Vulnerability,
+        Self::Compliance,
+        Self::Detection,
+        Self::DataSecurity,
+        Self::ConfigurationItem,
+    ];
 
     /// Returns the Security Lake source name: at most 20 characters, since AWS puts it in a role name.
     pub const fn source_name(self) -> &'static str {
@@ -36,6 +66,12 @@ impl Table {
             Self::DataActivity => "ct-data-activity",
             Self::AccountChange => "ct-account-change",
             Self::Authentication => "ct-authentication",
+            Self::VpcFlow => "vpc-flow",
+            Self::Vulnerability => "find-vulnerability",
+            Self::Compliance => "find-compliance",
+            Self::Detection => "find-detection",
+            Self::DataSecurity => "find-data-security",
+            Self::ConfigurationItem => "configuration-item",
         }
     }
 
@@ -46,24 +82,41 @@ impl Table {
             Self::DataActivity => "data_activity",
             Self::AccountChange => "account_change",
             Self::Authentication => "authentication",
+            Self::VpcFlow => "vpc_flow",
+            Self::Vulnerability => "vulnerability_finding",
+            Self::Compliance => "compliance_finding",
+            Self::Detection => "detection_finding",
+            Self::DataSecurity => "data_security_finding",
+            Self::ConfigurationItem => "configuration_item",
         }
     }
 
-    /// Returns the OCSF class of every event in the table.
-    pub const fn class(self) -> Class {
-        match self {
+    /// Returns the OCSF class of every event in the table; a table of our own has none.
+    pub const fn class(self) -> Option<Class> {
+        Some(match self {
             Self::ApiActivity | Self::DataActivity => Class::ApiActivity,
             Self::AccountChange => Class::AccountChange,
             Self::Authentication => Class::Authentication,
-        }
+            Self::VpcFlow => Class::NetworkActivity,
+            Self::Vulnerability => Class::VulnerabilityFinding,
+            Self::Compliance => Class::ComplianceFinding,
+            Self::Detection => Class::DetectionFinding,
+            Self::DataSecurity => Class::DataSecurityFinding,
+            Self::ConfigurationItem => return None,
+        })
     }
 
     /// Returns the columns of the table.
     pub fn schema(self) -> &'static Arc<TableSchema> {
         match self {
             Self::ApiActivity | Self::DataActivity | Self::AccountChange | Self::Authentication => {
-                &CLOUD_TRAIL_SCHEMA
+                &CLOUD_TRAIL_COLUMNS
             }
+            Self::VpcFlow => &VPC_FLOW_COLUMNS,
+            Self::Vulnerability | Self::Compliance | Self::Detection | Self::DataSecurity => {
+                &FINDINGS_COLUMNS
+            }
+            Self::ConfigurationItem => &CONFIGURATION_ITEM_COLUMNS,
         }
     }
 

@@ -11,6 +11,16 @@ pub enum Class {
     AccountChange,
     /// Authentication, 3002.
     Authentication,
+    /// Network Activity, 4001.
+    NetworkActivity,
+    /// Vulnerability Finding, 2002.
+    VulnerabilityFinding,
+    /// Compliance Finding, 2003.
+    ComplianceFinding,
+    /// Detection Finding, 2004.
+    DetectionFinding,
+    /// Data Security Finding, 2006, which is younger than OCSF 1.1.0.
+    DataSecurityFinding,
 }
 
 impl Class {
@@ -20,6 +30,19 @@ impl Class {
             Self::ApiActivity => 6003,
             Self::AccountChange => 3001,
             Self::Authentication => 3002,
+            Self::NetworkActivity => 4001,
+            Self::VulnerabilityFinding => 2002,
+            Self::ComplianceFinding => 2003,
+            Self::DetectionFinding => 2004,
+            Self::DataSecurityFinding => 2006,
+        }
+    }
+
+    /// Returns the OCSF version its events say they have: the native Security Lake tables' where it has the class.
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::DataSecurityFinding => "1.3.0",
+            _ => "1.1.0",
         }
     }
 
@@ -29,6 +52,11 @@ impl Class {
             Self::ApiActivity => "API Activity",
             Self::AccountChange => "Account Change",
             Self::Authentication => "Authentication",
+            Self::NetworkActivity => "Network Activity",
+            Self::VulnerabilityFinding => "Vulnerability Finding",
+            Self::ComplianceFinding => "Compliance Finding",
+            Self::DetectionFinding => "Detection Finding",
+            Self::DataSecurityFinding => "Data Security Finding",
         }
     }
 
@@ -37,7 +65,17 @@ impl Class {
         match self {
             Self::ApiActivity => (6, "Application Activity"),
             Self::AccountChange | Self::Authentication => (3, "Identity & Access Management"),
+            Self::NetworkActivity => (4, "Network Activity"),
+            Self::VulnerabilityFinding
+            | Self::ComplianceFinding
+            | Self::DetectionFinding
+            | Self::DataSecurityFinding => (2, "Findings"),
         }
+    }
+
+    /// Says whether its events are findings.
+    pub const fn is_finding(self) -> bool {
+        self.category().0 == 2
     }
 
     /// Returns the caption of an `activity_id` of this class; `None` for 99 and unknown ids,
@@ -60,6 +98,16 @@ impl Class {
             (Self::AccountChange, 11) => "MFA Factor Disable",
             (Self::Authentication, 1) => "Logon",
             (Self::Authentication, 2) => "Logoff",
+            (Self::NetworkActivity, 1) => "Open",
+            (Self::NetworkActivity, 2) => "Close",
+            (Self::NetworkActivity, 3) => "Reset",
+            (Self::NetworkActivity, 4) => "Fail",
+            (Self::NetworkActivity, 5) => "Refuse",
+            (Self::NetworkActivity, 6) => "Traffic",
+            (_, 1) if self.is_finding() => "Create",
+            (_, 2) if self.is_finding() => "Update",
+            (_, 3) if self.is_finding() => "Close",
+            (Self::DataSecurityFinding, 4) => "Suppressed",
             _ => return None,
         })
     }
@@ -89,6 +137,35 @@ impl Class {
             (Self::Authentication, 1) => "Authentication: Logon",
             (Self::Authentication, 2) => "Authentication: Logoff",
             (Self::Authentication, _) => "Authentication: Other",
+            (Self::NetworkActivity, 0) => "Network Activity: Unknown",
+            (Self::NetworkActivity, 1) => "Network Activity: Open",
+            (Self::NetworkActivity, 2) => "Network Activity: Close",
+            (Self::NetworkActivity, 3) => "Network Activity: Reset",
+            (Self::NetworkActivity, 4) => "Network Activity: Fail",
+            (Self::NetworkActivity, 5) => "Network Activity: Refuse",
+            (Self::NetworkActivity, 6) => "Network Activity: Traffic",
+            (Self::NetworkActivity, _) => "Network Activity: Other",
+            (Self::VulnerabilityFinding, 0) => "Vulnerability Finding: Unknown",
+            (Self::VulnerabilityFinding, 1) => "Vulnerability Finding: Create",
+            (Self::VulnerabilityFinding, 2) => "Vulnerability Finding: Update",
+            (Self::VulnerabilityFinding, 3) => "Vulnerability Finding: Close",
+            (Self::VulnerabilityFinding, _) => "Vulnerability Finding: Other",
+            (Self::ComplianceFinding, 0) => "Compliance Finding: Unknown",
+            (Self::ComplianceFinding, 1) => "Compliance Finding: Create",
+            (Self::ComplianceFinding, 2) => "Compliance Finding: Update",
+            (Self::ComplianceFinding, 3) => "Compliance Finding: Close",
+            (Self::ComplianceFinding, _) => "Compliance Finding: Other",
+            (Self::DetectionFinding, 0) => "Detection Finding: Unknown",
+            (Self::DetectionFinding, 1) => "Detection Finding: Create",
+            (Self::DetectionFinding, 2) => "Detection Finding: Update",
+            (Self::DetectionFinding, 3) => "Detection Finding: Close",
+            (Self::DetectionFinding, _) => "Detection Finding: Other",
+            (Self::DataSecurityFinding, 0) => "Data Security Finding: Unknown",
+            (Self::DataSecurityFinding, 1) => "Data Security Finding: Create",
+            (Self::DataSecurityFinding, 2) => "Data Security Finding: Update",
+            (Self::DataSecurityFinding, 3) => "Data Security Finding: Close",
+            (Self::DataSecurityFinding, 4) => "Data Security Finding: Suppressed",
+            (Self::DataSecurityFinding, _) => "Data Security Finding: Other",
         }
     }
 

@@ -11,13 +11,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, ListArray, MapArray, RecordBatch, StringArray,
-    StructArray, TimestampMillisecondArray,
+    Array, ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, ListArray, MapArray, RecordBatch,
+    StringArray, StructArray, TimestampMillisecondArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
 
+use super::event::{Object, Value};
 use super::schema::{
     FlagColumn, IntColumn, LeafType, ListColumn, LongColumn, MapColumn, Node, TableSchema, TextColumn,
 };
@@ -62,6 +63,7 @@ pub struct Columns {
     int: Vec<Fixed<i32>>,
     long: Vec<Fixed<i64>>,
     flag: Vec<Fixed<bool>>,
+    decimal: Vec<Fixed<i128>>,
     lists: Vec<List>,
 }
 
@@ -174,6 +176,7 @@ impl Columns {
             int: fill(counts.int).map(|()| Fixed::default()).collect(),
             long: fill(counts.long).map(|()| Fixed::default()).collect(),
             flag: fill(counts.flag).map(|()| Fixed::default()).collect(),
+            decimal: fill(counts.decimal).map(|()| Fixed::default()).collect(),
             lists: fill(counts.list).map(|()| List::default()).collect(),
         }
     }
@@ -273,6 +276,16 @@ impl Columns {
         }
     }
 
+    /// Sets attributes of the present row from an event under way and returns the paths of those that have no
+    /// column of their type.
+    pub fn event(&mut self, event: &Object) -> Vec<String> {
+        let schema = Arc::clone(&self.schema);
+        let mut writing = Writing { columns: self, path: String::new(), left_over: Vec::new() };
+        let row = writing.columns.rows;
+        writing.object((schema.arrow.fields(), &schema.roots), row, event);
+        writing.left_over
+    }
+
     /// Completes the present row.
     #[inline]
     pub fn end_row(&mut self) {
@@ -309,6 +322,11 @@ impl Columns {
             Node::Flag(slot) => {
                 let (values, nulls) = self.flag.get_mut(*slot).ok_or_else(gone)?.take(rows);
                 Arc::new(BooleanArray::new(values.into(), nulls))
+            }
+            Node::Decimal(precision, scale, slot) => {
+                let (values, nulls) = self.decimal.get_mut(*slot).ok_or_else(gone)?.take(rows);
+                let numbers = Decimal128Array::try_new(values.into(), nulls)?;
+                Arc::new(numbers.with_precision_and_scale(*precision, *scale)?)
             }
             Node::Struct(fields, nodes) => self.build_struct(fields, nodes, rows)?,
             Node::List(item, list, node) => self.build_list(item, *list, node, rows)?,
@@ -361,6 +379,93 @@ impl Columns {
     }
 }
 
+/// An event being written.
+struct Writing<'c> {
+    columns: &'c mut Columns,
+    path: String,
+    left_over: Vec<String>,
+}
+
+impl Writing<'_> {
+    fn object(&mut self, (fields, nodes): (&Fields, &[Node]), row: usize, object: &Object) {
+        for (name, value) in object.attributes() {
+            let length = self.path.len();
+            if length > 0 {
+                self.path.push('.');
+            }
+            self.path.push_str(name);
+            let found = fields.iter().zip(nodes).find(|(field, _)| field.name() == name);
+            if !found.is_some_and(|(_, node)| self.value(node, row, value)) {
+                self.left_over.push(self.path.clone());
+            }
+            self.path.truncate(length);
+        }
+    }
+
+    /// Writes a value at a place: a row, or an item of a list. False when the column is of another type.
+    fn value(&mut self, node: &Node, row: usize, value: &Value) -> bool {
+        let columns = &mut *self.columns;
+        let done = match (node, value) {
+            (Node::Text(slot), Value::Text(text)) => {
+                columns.text.get_mut(*slot).map(|column| column.put(row, text.as_bytes()))
+            }
+            (Node::Int(slot), Value::Integer(number)) => match i32::try_from(*number) {
+                Ok(number) => columns.int.get_mut(*slot).map(|column| column.put(row, number)),
+                Err(_out_of_range) => None,
+            },
+            (Node::Long(slot) | Node::Time(slot), Value::Integer(number)) => {
+                columns.long.get_mut(*slot).map(|column| column.put(row, *number))
+            }
+            (Node::Flag(slot), Value::Flag(flag)) => {
+                columns.flag.get_mut(*slot).map(|column| column.put(row, *flag))
+            }
+            (Node::Decimal(precision, scale, slot), Value::Text(digits)) => {
+                let number = decimal(digits, *precision, *scale);
+                number.and_then(|number| columns.decimal.get_mut(*slot).map(|column| column.put(row, number)))
+            }
+            (Node::Struct(fields, nodes), Value::Object(object)) => {
+                self.object((fields, nodes), row, object);
+                Some(())
+            }
+            (Node::List(_, list, node), Value::List(values)) => {
+                let mut whole = true;
+                for value in values {
+                    let item = self.columns.item_of(*list, row);
+                    whole &= self.value(node, item, value);
+                }
+                return whole;
+            }
+            _ => None,
+        };
+        done.is_some()
+    }
+}
+
+impl Columns {
+    /// Starts the next item of a list whose parent is a row or an item, and returns its number.
+    fn item_of(&mut self, list: usize, parent: usize) -> usize {
+        self.lists.get_mut(list).map_or(0, |list| {
+            list.pad(parent);
+            list.items += 1;
+            list.items - 1
+        })
+    }
+}
+
+/// Reads a decimal number that fits exactly into so many digits, as a multiple of its last place.
+pub fn decimal(digits: &str, precision: u8, scale: i8) -> Option<i128> {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let scale = usize::try_from(scale).ok()?;
+    let kept = fraction.trim_end_matches('0');
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = whole.strip_prefix('-').unwrap_or(whole);
+    if unsigned.is_empty() || !is_number(unsigned) || !is_number(fraction) || kept.len() > scale {
+        return None;
+    }
+    let number: i128 = format!("{whole}{kept:0<scale$}").parse().ok()?;
+    (number.unsigned_abs() < 10_u128.pow(u32::from(precision))).then_some(number)
+}
+
 impl List {
     #[inline]
     fn pad(&mut self, rows: usize) {
@@ -388,4 +493,66 @@ fn any_valid(arrays: &[ArrayRef], rows: usize) -> Option<NullBuffer> {
     let valid = valid?;
     debug_assert_eq!(valid.len(), rows, "all members have the rows of the struct");
     (valid.count_set_bits() < rows).then(|| NullBuffer::new(valid))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use arrow::json::LineDelimitedWriter;
+
+    use super::*;
+
+    #[test]
+    fn decimals_are_exact_or_refused() {
+        let check = |digits, expected| assert_eq!(decimal(digits, 3, 1), expected, "{digits}");
+        check("9.8", Some(98));
+        check("10", Some(100));
+        check("-0.50", Some(-5));
+        check("7.55", None);
+        check("100.0", None);
+        check("1e1", None);
+        check("", None);
+        check(".5", None);
+    }
+
+    /// Lists in lists, with rows and items that have none, keep what belongs together together.
+    #[test]
+    fn an_event_with_lists_in_lists_becomes_a_row() {
+        let list = "a[].b[].c string x\na[].d int x\ne decimal(3,1) x\n";
+        let mut columns = Columns::new(&Arc::new(TableSchema::read(list).unwrap()));
+        let inner = |text: &str| {
+            let mut object = Object::default();
+            object.constant("c", text);
+            object
+        };
+        let outer = |texts: &[&str], number: i64| {
+            let mut object = Object::default();
+            object.objects("b", texts.iter().map(|text| inner(text)).collect());
+            object.integer("d", number);
+            object
+        };
+        let mut rows = [Object::default(), Object::default(), Object::default()];
+        rows[0].objects("a", vec![outer(&["1", "2"], 1), outer(&[], 2), outer(&["3"], 3)]);
+        rows[2].objects("a", vec![outer(&[], 4), outer(&["5"], 1 << 40)]);
+        rows[2].constant("e", "9.8");
+        rows[2].constant("f.g", "no column");
+        let left_over: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| {
+                let left_over = columns.event(row);
+                columns.end_row();
+                left_over
+            })
+            .collect();
+        let batch = columns.finish().unwrap();
+        let mut text = Vec::new();
+        LineDelimitedWriter::new(&mut text).write(&batch).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "{\"a\":[{\"b\":[{\"c\":\"1\"},{\"c\":\"2\"}],\"d\":1},{\"d\":2},{\"b\":[{\"c\":\"3\"}],\"d\":3}]}\n{}\n\
+             {\"a\":[{\"d\":4},{\"b\":[{\"c\":\"5\"}]}],\"e\":9.8}\n"
+        );
+        assert!(batch.column(0).as_list::<i32>().is_null(1));
+        assert_eq!(left_over, [vec![], vec![], vec!["a.d".to_owned(), "f".to_owned()]]);
+    }
 }

@@ -4,5 +4,6 @@
 //! Nothing here knows where data comes from or where it lies.
 
 pub mod class;
+pub mod event;
 pub mod schema;
 pub mod columns;

@@ -13,9 +13,12 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 /// The columns of the four CloudTrail tables.
 pub const CLOUD_TRAIL: &str = include_str!("../../schemas/cloud_trail.txt");
-
-/// The OCSF version every event of these tables says it has.
-pub const OCSF_VERSION: &str = "1.1.0";
+/// The columns of `vpc-flow`.
+pub const VPC_FLOW: &str = include_str!("../../schemas/vpc_flow.txt");
+/// The columns of the tables of findings.
+pub const FINDINGS: &str = include_str!("../../schemas/findings.txt");
+/// The columns of `configuration-item`.
+pub const CONFIGURATION_ITEM: &str = include_str!("../../schemas/configuration_item.txt");
 
 /// A text column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub enum LeafType {
     Time,
     /// Text to text.
     Map,
+    /// A decimal number: its digits in all, and those behind the point.
+    Decimal(u8, i8),
 }
 
 impl LeafType {
@@ -66,6 +71,8 @@ impl LeafType {
             "boolean" => Self::Flag,
             "timestamp" => Self::Time,
             "map<string,string>" => Self::Map,
+            "decimal(3,1)" => Self::Decimal(3, 1),
+            "decimal(9,6)" => Self::Decimal(9, 6),
             _ => return None,
         })
     }
@@ -77,6 +84,7 @@ impl LeafType {
             Self::Int => DataType::Int32,
             Self::Long => DataType::Int64,
             Self::Flag => DataType::Boolean,
+            Self::Decimal(precision, scale) => DataType::Decimal128(precision, scale),
             Self::Time => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
             Self::Map => DataType::Map(
                 Arc::new(Field::new(
@@ -116,6 +124,7 @@ pub(super) enum Node {
     Long(usize),
     Time(usize),
     Flag(usize),
+    Decimal(u8, i8, usize),
     Struct(Fields, Vec<Self>),
     List(Arc<Field>, usize, Box<Self>),
     Map(usize, usize, usize),
@@ -147,6 +156,7 @@ pub(super) struct Counts {
     pub(super) int: usize,
     pub(super) long: usize,
     pub(super) flag: usize,
+    pub(super) decimal: usize,
     pub(super) list: usize,
 }
 
@@ -227,6 +237,7 @@ impl Counts {
             LeafType::Int => (&mut self.int, 1),
             LeafType::Long | LeafType::Time => (&mut self.long, 1),
             LeafType::Flag => (&mut self.flag, 1),
+            LeafType::Decimal(..) => (&mut self.decimal, 1),
         };
         *slot += size;
         *slot - size
@@ -259,6 +270,7 @@ impl Draft {
             LeafType::Long => Node::Long(slot),
             LeafType::Time => Node::Time(slot),
             LeafType::Flag => Node::Flag(slot),
+            LeafType::Decimal(precision, scale) => Node::Decimal(precision, scale, slot),
             LeafType::Map => Node::Map(self.list, slot, slot + 1),
         }
     }
@@ -425,6 +437,8 @@ mod tests {
                 LeafType::Long => long(CLOUD_TRAIL, &leaf.path).0,
                 LeafType::Time => time(CLOUD_TRAIL, &leaf.path).0,
                 LeafType::Flag => flag(CLOUD_TRAIL, &leaf.path).0,
+                // No source fills a decimal by its handle.
+                LeafType::Decimal(..) => slot,
                 LeafType::Map => map(CLOUD_TRAIL, &leaf.path).key.0,
             };
             assert_eq!(handle, slot, "{}", leaf.path);

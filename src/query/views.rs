@@ -1,7 +1,8 @@
 //! The names a query can use.
 //!
 //! Takes a name and gives a table or view: the tables of the lake, `cloudtrail`
-//! over all of them, and the names Amazon Security Lake gives its own tables, of
+//! over those of CloudTrail, `findings` and `finding_history` over those of
+//! findings, and the names Amazon Security Lake gives its own tables, of
 //! whatever Region, with or without database and catalog, so that a query
 //! written for Athena finds its tables. Native names are found but not listed.
 
@@ -13,7 +14,8 @@ use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::functions::core::expr_fn::get_field;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col, lit};
+use datafusion::functions_window::expr_fn::row_number;
+use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, LogicalPlanBuilder, col, lit};
 
 use super::table::{LakeTable, ScanCounts};
 use crate::lake::catalog::Catalog;
@@ -26,7 +28,34 @@ pub(super) const SCHEMA: &str = "public";
 /// How Athena calls its catalog; quoted it keeps its capitals.
 pub(super) const ATHENA_CATALOGS: [&str; 2] = ["awsdatacatalog", "AwsDataCatalog"];
 
-const CLOUDTRAIL: &str = "cloudtrail";
+/// A view over tables of one list of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// All CloudTrail events.
+    CloudTrail,
+    /// Each finding as it is now.
+    Findings,
+    /// Each finding in all its states.
+    FindingHistory,
+}
+
+impl View {
+    const ALL: [Self; 3] = [Self::CloudTrail, Self::Findings, Self::FindingHistory];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::CloudTrail => "cloudtrail",
+            Self::Findings => "findings",
+            Self::FindingHistory => "finding_history",
+        }
+    }
+}
+
+const CLOUD_TRAIL_TABLES: [Table; 4] =
+    [Table::ApiActivity, Table::DataActivity, Table::AccountChange, Table::Authentication];
+const FINDING_TABLES: [Table; 4] =
+    [Table::Detection, Table::Compliance, Table::Vulnerability, Table::DataSecurity];
+
 const NATIVE_DATABASE: &str = "amazon_security_lake_glue_db_";
 const NATIVE_TABLE: &str = "amazon_security_lake_table_";
 
@@ -36,6 +65,8 @@ enum Native {
     Management,
     S3Data,
     LambdaExecution,
+    VpcFlow,
+    Findings,
 }
 
 impl Native {
@@ -46,6 +77,8 @@ impl Native {
             ("_cloud_trail_mgmt_2_0", Self::Management),
             ("_s3_data_2_0", Self::S3Data),
             ("_lambda_execution_2_0", Self::LambdaExecution),
+            ("_vpc_flow_2_0", Self::VpcFlow),
+            ("_sh_findings_2_0", Self::Findings),
         ]
         .into_iter()
         .find_map(|(suffix, native)| Some((rest.strip_suffix(suffix)?, native)))?;
@@ -81,8 +114,8 @@ impl Names {
         if let Some(table) = Table::ALL.into_iter().find(|table| table.sql_name() == name) {
             return Ok(Some(self.table(table)));
         }
-        if name == CLOUDTRAIL {
-            return self.union(&Table::ALL).map(Some);
+        if let Some(view) = View::ALL.into_iter().find(|view| view.name() == name) {
+            return self.view(view).map(Some);
         }
         let service = |name| self.data_of_service(name).map(Some);
         match Native::read(name) {
@@ -91,6 +124,11 @@ impl Names {
             }
             Some(Native::S3Data) => service("s3.amazonaws.com"),
             Some(Native::LambdaExecution) => service("lambda.amazonaws.com"),
+            Some(Native::VpcFlow) => Ok(Some(self.table(Table::VpcFlow))),
+            // Security Hub's classes; the native table has no data security findings.
+            Some(Native::Findings) => {
+                self.union(&[Table::Detection, Table::Compliance, Table::Vulnerability]).map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -104,15 +142,56 @@ impl Names {
         LogicalPlanBuilder::scan(table.sql_name(), provider_as_source(self.table(table)), None)
     }
 
+    fn view(&self, view: View) -> Result<Arc<dyn TableProvider>> {
+        match view {
+            View::CloudTrail => self.union(&CLOUD_TRAIL_TABLES),
+            View::FindingHistory => self.union(&FINDING_TABLES),
+            View::Findings => self.newest(&FINDING_TABLES),
+        }
+    }
+
+    /// Of each finding the newest state. Which that is, is found on narrow rows; the wide ones are then looked
+    /// up by their evidence, so that no sort holds them.
+    fn newest(&self, tables: &[Table]) -> Result<Arc<dyn TableProvider>> {
+        let metadata = |name: &str| get_field(col("metadata"), name);
+        let newest_first = vec![
+            col("time").sort(false, false),
+            metadata("processed_time_dt").sort(false, false),
+            metadata("uid").sort(true, false),
+        ];
+        let rank = row_number()
+            .partition_by(vec![get_field(col("finding_info"), "uid")])
+            .order_by(newest_first)
+            .build()?
+            .alias("rank");
+        let newest = LogicalPlanBuilder::from(self.union_plan(tables)?)
+            .window(vec![rank])?
+            .filter(col("rank").eq(lit(1_u64)))?
+            .project(vec![
+                metadata("log_name").alias("newest_log"),
+                metadata("sequence").alias("newest_sequence"),
+            ])?
+            .build()?;
+        let is_it =
+            [metadata("log_name").eq(col("newest_log")), metadata("sequence").eq(col("newest_sequence"))];
+        let plan = LogicalPlanBuilder::from(self.union_plan(tables)?)
+            .join_on(newest, JoinType::LeftSemi, is_it)?
+            .build()?;
+        Ok(Arc::new(ViewTable::new(plan, None)))
+    }
+
     fn union(&self, tables: &[Table]) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(ViewTable::new(self.union_plan(tables)?, None)))
+    }
+
+    fn union_plan(&self, tables: &[Table]) -> Result<LogicalPlan> {
         let mut scans = tables.iter().map(|table| {
             let schema = LakeTable::new(*table, self.catalog.clone(), Arc::clone(&self.counts)).schema();
             let columns: Vec<Expr> = schema.fields().iter().map(|field| col(field.name())).collect();
             self.scan(*table)?.project(columns)
         });
         let first = scans.next().unwrap_or_else(|| Ok(LogicalPlanBuilder::empty(false)))?;
-        let plan = scans.try_fold(first, |plan, next| plan.union(next?.build()?))?;
-        Ok(Arc::new(ViewTable::new(plan.build()?, None)))
+        scans.try_fold(first, |plan, next| plan.union(next?.build()?))?.build()
     }
 
     fn data_of_service(&self, service: &str) -> Result<Arc<dyn TableProvider>> {
@@ -124,7 +203,7 @@ impl Names {
 
 /// Returns the names that reports and errors list.
 pub(super) fn listed() -> impl Iterator<Item = &'static str> {
-    Table::ALL.into_iter().map(Table::sql_name).chain([CLOUDTRAIL])
+    Table::ALL.into_iter().map(Table::sql_name).chain(View::ALL.map(View::name))
 }
 
 type Found<'a> =

@@ -1,8 +1,11 @@
 //! What is broken costs itself: each bad record or object is set aside with one clear reason, and its
 //! neighbours are read.
 
+use std::sync::Arc;
+
 use ashiato::ingest::segment::{Fill, Piece, Segment, SegmentLimits};
 use ashiato::ingest::source::LogSource;
+use ashiato::ingest::source::key::KeyFacts;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
@@ -555,7 +558,7 @@ fn feed(objects: &[Vec<u8>], piece_bytes: usize) {
         for (at, piece) in pieces.iter().enumerate() {
             let mut piece = Piece {
                 object: number,
-                source: Some(LogSource::CloudTrail),
+                facts: Arc::new(KeyFacts { source: Some(LogSource::CloudTrail), ..KeyFacts::default() }),
                 bytes: piece.to_vec().into(),
                 first: at == 0,
                 last: at + 1 == pieces.len(),

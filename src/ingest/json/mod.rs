@@ -1,4 +1,4 @@
-//! Walks JSON text without building a tree.
+//! Walks JSON text.
 //!
 //! Takes bytes and a place in them and gives the spans of values, checked
 //! against the whole JSON grammar, so that a span can be kept as JSON text as it
@@ -12,10 +12,13 @@
 //!
 //! Not here: what the fields mean (`source`).
 //!
-//! `scan` walks, `text` has what is done with the text of a value.
+//! `scan` walks, `text` has what is done with the text of a value, `document` builds the tree that sources of
+//! few and varied records want.
 
 mod scan;
 mod text;
+mod document;
 
+pub use document::{Document, Item};
 pub use scan::{DEPTH_MAX, Kind, Scanner, Span, Stop};
 pub use text::{compact, find, is_json, unescape};

@@ -55,7 +55,7 @@ pub struct Span {
 }
 
 impl Span {
-    fn new(start: usize, end: usize, kind: Kind) -> Self {
+    pub(super) fn new(start: usize, end: usize, kind: Kind) -> Self {
         // A segment is bounded far below 4 GiB (`BatchLimits::plain_bytes_max`).
         debug_assert!(u32::try_from(end).is_ok(), "a segment stays under 4 GiB");
         let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);

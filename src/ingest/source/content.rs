@@ -1,7 +1,8 @@
 //! Tells a log source from the first bytes of its text, where the key is silent.
 
-use super::LogSource;
 use super::key::SkipReason;
+use super::log_source::LogSource;
+use super::vpc_flow::record::Field;
 
 /// How much of the text is looked at.
 const LOOK_BYTES: usize = 64 * 1024;
@@ -21,15 +22,21 @@ pub fn read_content(text: &[u8]) -> Result<LogSource, SkipReason> {
     {
         return Ok(LogSource::CloudTrail);
     }
-    if head.starts_with(b"version account-id") {
-        return Err(SkipReason::NotBuilt("vpc_flow"));
-    }
-    Err(SkipReason::Unknown)
+    if is_flow_header(head) { Ok(LogSource::VpcFlow) } else { Err(SkipReason::Unknown) }
 }
 
-/// Says what makes a text unreadable as a log of JSON records, if anything does.
-pub fn unreadable(text: &[u8]) -> Option<&'static str> {
+/// Says whether the first line names fields of flow records and nothing but words.
+fn is_flow_header(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Ok(line) = std::str::from_utf8(line) else { return false };
+    let known = line.trim().split([' ', '\t']).filter(|name| Field::of(name).is_some()).count();
+    known >= 3
+}
+
+/// Says what makes a text unreadable as a log, if anything does.
+pub fn unreadable(text: &[u8], source: Option<LogSource>) -> Option<&'static str> {
     match text {
+        _ if source == Some(LogSource::VpcFlow) => unreadable_lines(text),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => {
             Some("UTF-16 or UTF-32 text, want UTF-8")
         }
@@ -44,6 +51,11 @@ pub fn unreadable(text: &[u8]) -> Option<&'static str> {
     }
 }
 
+fn unreadable_lines(text: &[u8]) -> Option<&'static str> {
+    let is_text = !text.iter().take(LOOK_BYTES).any(|byte| *byte == 0);
+    if is_text { None } else { Some("zero bytes in what should be lines of text") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,16 +64,17 @@ mod tests {
     fn knows_cloudtrail_by_its_names() {
         assert_eq!(read_content(br#"{"Records":[{"eventName":"X"}]}"#), Ok(LogSource::CloudTrail));
         assert_eq!(read_content(br#"{"a":1}"#), Err(SkipReason::Unknown));
-        assert_eq!(read_content(b"version account-id interface-id"), Err(SkipReason::NotBuilt("vpc_flow")));
+        assert_eq!(read_content(b"version account-id interface-id\n2 1 2"), Ok(LogSource::VpcFlow));
+        assert_eq!(read_content(b"start and end of a story"), Err(SkipReason::Unknown));
     }
 
     #[test]
     fn says_what_is_unreadable() {
-        assert!(unreadable(b"<!doctype html>").is_some());
-        assert!(unreadable(b"\xff\xfe{\0").is_some());
-        assert!(unreadable(b"{\0").is_some());
-        assert!(unreadable(b"\xef\xbb\xbf{}").is_none());
-        assert!(unreadable(b"  [1]").is_none());
-        assert!(unreadable(b"").is_none());
+        assert!(unreadable(b"<!doctype html>", None).is_some());
+        assert!(unreadable(b"\xff\xfe{\0", None).is_some());
+        assert!(unreadable(b"{\0", None).is_some());
+        assert!(unreadable(b"\xef\xbb\xbf{}", None).is_none());
+        assert!(unreadable(b"  [1]", None).is_none());
+        assert!(unreadable(b"", None).is_none());
     }
 }

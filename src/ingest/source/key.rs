@@ -4,29 +4,30 @@
 //! and finds the `AWSLogs` segment anywhere in it. Promises nothing about the
 //! content: the key routes, the record decides its partition.
 
-use super::LogSource;
+use super::log_source::LogSource;
+use super::time::read_time;
 use crate::lake::path::{AccountId, OWN_PREFIXES, Region};
 
 /// What a key says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyVerdict {
-    /// A log of this source.
-    Log(KeyFacts),
+    /// Read it.
+    Read(KeyFacts),
     /// Nothing to read.
     Skip(SkipReason),
-    /// The key is silent: look at the content.
-    Silent,
 }
 
 /// What the key of a log says about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyFacts {
-    /// The source.
-    pub source: LogSource,
+    /// The source; where the key is silent, the content tells.
+    pub source: Option<LogSource>,
     /// The account in the key.
     pub account: Option<AccountId>,
     /// The Region in the key.
     pub region: Option<Region>,
+    /// When it was delivered, epoch milliseconds: the time of records that have none.
+    pub time: Option<i64>,
 }
 
 /// Why an object is left alone. Each is counted under its name.
@@ -82,7 +83,7 @@ pub fn read_key(key: &str) -> KeyVerdict {
     }
     let segments: Vec<&str> = key.split('/').collect();
     let Some(found) = segments.iter().position(|segment| *segment == "AWSLogs") else {
-        return KeyVerdict::Silent;
+        return KeyVerdict::Read(KeyFacts { time: delivered(key), ..KeyFacts::default() });
     };
     let mut rest = segments.into_iter().skip(found + 1).peekable();
     // An organisation trail puts the organisation's id between; Hive-compatible keys name their segments.
@@ -91,19 +92,30 @@ pub fn read_key(key: &str) -> KeyVerdict {
     let account = account.and_then(AccountId::read);
     let service = rest.next().map(|segment| segment.trim_start_matches("aws-service=")).unwrap_or_default();
     let region = rest.next().map(|segment| segment.trim_start_matches("aws-region=")).and_then(Region::read);
-    match service {
+    let source = match service {
         "CloudTrail" | "CloudTrail-Insight" | "CloudTrail-NetworkActivity" | "CloudTrail-Aggregated" => {
-            KeyVerdict::Log(KeyFacts { source: LogSource::CloudTrail, account, region })
+            Some(LogSource::CloudTrail)
         }
-        "CloudTrail-Digest" => KeyVerdict::Skip(SkipReason::Digest),
-        "vpcflowlogs" => KeyVerdict::Skip(SkipReason::NotBuilt("vpc_flow")),
-        "GuardDuty" => KeyVerdict::Skip(SkipReason::NotBuilt("guardduty")),
-        "Config" => KeyVerdict::Skip(SkipReason::NotBuilt("config")),
-        "WAFLogs" => KeyVerdict::Skip(SkipReason::NotBuilt("waf")),
-        "elasticloadbalancing" => KeyVerdict::Skip(SkipReason::NotBuilt("elb")),
-        "vpcdnsquerylogs" => KeyVerdict::Skip(SkipReason::NotBuilt("route53")),
-        _ => KeyVerdict::Silent,
-    }
+        "vpcflowlogs" => Some(LogSource::VpcFlow),
+        "CloudTrail-Digest" => return KeyVerdict::Skip(SkipReason::Digest),
+        "WAFLogs" => return KeyVerdict::Skip(SkipReason::NotBuilt("waf")),
+        "elasticloadbalancing" => return KeyVerdict::Skip(SkipReason::NotBuilt("elb")),
+        "vpcdnsquerylogs" => return KeyVerdict::Skip(SkipReason::NotBuilt("route53")),
+        _ => None,
+    };
+    KeyVerdict::Read(KeyFacts { source, account, region, time: delivered(key) })
+}
+
+/// Finds the time of delivery in the name of a file, `…_20260101T0005Z_…`.
+fn delivered(key: &str) -> Option<i64> {
+    let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+    let time = name
+        .split('_')
+        .find(|part| part.len() == 14 && part.as_bytes().get(8) == Some(&b'T') && part.ends_with('Z'))?;
+    let part = |range| time.get(range);
+    let (date, clock) = (part(0..8)?, part(9..13)?);
+    let (year, month, day) = (date.get(..4)?, date.get(4..6)?, date.get(6..)?);
+    read_time(&format!("{year}-{month}-{day}T{}:{}:00Z", clock.get(..2)?, clock.get(2..)?))
 }
 
 /// Says whether a key is that of a file of some lake, wherever that lies.
@@ -119,14 +131,14 @@ mod tests {
 
     fn check(key: &str, expected: &str) {
         let verdict = match read_key(key) {
-            KeyVerdict::Log(facts) => format!(
+            KeyVerdict::Read(KeyFacts { source: None, .. }) => "silent".to_owned(),
+            KeyVerdict::Read(facts) => format!(
                 "{} {} {}",
-                facts.source.name(),
+                facts.source.map_or("-", LogSource::name),
                 facts.account.map_or_else(|| "-".to_owned(), |account| account.to_string()),
                 facts.region.map_or_else(|| "-".to_owned(), |region| region.to_string()),
             ),
             KeyVerdict::Skip(reason) => reason.text(),
-            KeyVerdict::Silent => "silent".to_owned(),
         };
         assert_eq!(verdict, expected, "{key}");
     }
@@ -146,19 +158,30 @@ mod tests {
     }
 
     #[test]
+    fn finds_flow_logs_by_either_kind_of_key() {
+        let found = "vpc_flow 111122223333 eu-west-1";
+        check("AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/01/x.log.gz", found);
+        check(
+            "a/AWSLogs/aws-account-id=111122223333/aws-service=vpcflowlogs/aws-region=eu-west-1/year=2026/month=01/day=01/hour=00/x.parquet",
+            found,
+        );
+    }
+
+    #[test]
+    fn knows_when_a_file_was_delivered() {
+        let name = "111122223333_vpcflowlogs_eu-west-1_fl-0a1b2c3d_20260101T0005Z_3d4e5f6a.log.gz";
+        assert_eq!(delivered(&format!("x/{name}")), Some(1_767_225_900_000));
+        assert_eq!(delivered("x/20260101T9905Z_3d4e5f6a.log.gz"), None);
+        assert_eq!(delivered("x/20260101.log.gz"), None);
+    }
+
+    #[test]
     fn leaves_alone_what_is_no_log() {
         check("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/01/x.json.gz", "CloudTrail digest");
         check("AWSLogs/111122223333/Config/ConfigWritabilityCheckFile", "write check");
         check("AWSLogs/111122223333/CloudTrail/", "folder marker");
         check("hot/ct-api-activity/eventDay=20260101/x.parquet", "file of a lake");
-        check(
-            "AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/01/x.log.gz",
-            "vpc_flow: source not built yet",
-        );
-        check(
-            "AWSLogs/aws-account-id=111122223333/aws-service=vpcflowlogs/aws-region=eu-west-1/year=2026/x.parquet",
-            "vpc_flow: source not built yet",
-        );
+        check("AWSLogs/111122223333/WAFLogs/eu-west-1/acl/2026/01/01/x.log.gz", "waf: source not built yet");
         check(
             "var/lake/ext/ct-api-activity/region=x/accountId=1/eventDay=20260101/x.parquet",
             "file of a lake",

@@ -1,27 +1,24 @@
 //! Log sources: which there are, and how their records become events.
 //!
 //! `key` tells the source from an object's key, `content` where the key is
-//! silent, `records` finds the records in JSON text of any container. Then a
-//! folder a source: `parse` gives raw records, `normalize` OCSF events.
+//! silent; `walk` finds the records of an object, as JSON (`records`) or line by
+//! line (`lines`); `record` is what parsing leaves of any of them; `parse` and
+//! `normalize` ask the record's source. Then a folder a source; `document` has what
+//! the sources of few and varied records share.
 
+pub mod log_source;
 pub mod key;
 pub mod content;
 pub mod records;
+pub mod lines;
+pub mod walk;
+pub mod time;
 pub mod unmapped;
+pub mod record;
+pub mod parse;
+pub mod normalize;
 pub mod cloudtrail;
+pub mod vpc_flow;
+pub mod document;
 
-/// A log source that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LogSource {
-    /// CloudTrail management, data, Insights, network-activity and aggregated events.
-    CloudTrail,
-}
-
-impl LogSource {
-    /// Returns the name in reports and in the catalog.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CloudTrail => "cloudtrail",
-        }
-    }
-}
+pub use log_source::LogSource;

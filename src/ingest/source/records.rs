@@ -19,7 +19,9 @@ pub const TOO_LARGE: &str = "larger than a record may be";
 pub enum Found {
     /// A record; the scanner is behind it.
     Record,
-    /// An object with a `Records` array; the scanner stands at its `[`.
+    /// A message with this many records; the scanner is behind it.
+    Records(u64),
+    /// An object with an array of records; the scanner stands at its `[`. Of lines: one that is no record.
     Container,
     /// A value that is no record we can use, for this reason; the scanner is behind it.
     Rejected(&'static str),
@@ -220,6 +222,7 @@ impl Walk {
                 return scanner.at() + 1;
             }
             Found::Record => {}
+            Found::Records(count) => self.index += count.saturating_sub(1),
             Found::Rejected(reason) => faults.push(self.fault(start..scanner.at(), reason, start)),
         }
         self.next_record();

@@ -4,6 +4,7 @@
 //! Lake has them: keys joined by dots. Reading an entry back:
 //! - a key part in quotes is a JSON string (it holds a dot, a bracket or a quote);
 //! - `path[]` is an array of strings, joined by commas;
+//! - `path[n]` is element n of an array of which columns hold a part;
 //! - a text that is one whole JSON value is that value: number, boolean, null, array,
 //!   object without members, or a string that itself looks like JSON, in its quotes;
 //! - any other text is a string.
@@ -12,7 +13,7 @@
 //! above all. Under their names (`usually_text`) a plain text is a string, and a JSON
 //! value is marked by a space before it.
 
-use crate::ingest::json::{Kind, Scanner, Span, is_json, unescape};
+use crate::ingest::json::{Item, Kind, Scanner, Span, is_json, unescape};
 use crate::ocsf::columns::Columns;
 use crate::ocsf::schema::MapColumn;
 
@@ -56,6 +57,35 @@ impl<'a> Unmapped<'a> {
     /// Writes a text that stood nowhere in the source as such.
     pub fn put_text(&mut self, key: &str, text: &str) {
         self.columns.entry(self.map, key, text);
+    }
+
+    /// Writes what nobody took of a document.
+    pub fn put_rest(&mut self, document: Item<'_>) {
+        self.path.clear();
+        self.rest(document);
+    }
+
+    fn rest(&mut self, item: Item<'_>) {
+        if item.is_taken() {
+            return;
+        }
+        if !item.is_touched() && !self.path.is_empty() {
+            return self.value(item.span(), 0);
+        }
+        let length = self.path.len();
+        for (number, child) in item.children().enumerate() {
+            match child.key() {
+                Some(key) => {
+                    if length > 0 {
+                        self.path.push('.');
+                    }
+                    self.push_key(key);
+                }
+                None => self.path.push_str(&format!("[{number}]")),
+            }
+            self.rest(child);
+            self.path.truncate(length);
+        }
     }
 
     fn push_key(&mut self, key: Span) {

@@ -152,7 +152,8 @@ struct Cursor<'a> {
 struct Decoded {
     batch: RecordBatch,
     times: Int64Array,
-    uids: StringArray,
+    /// Not every table has event ids: flow records have none.
+    uids: Option<StringArray>,
 }
 
 impl<'a> Cursor<'a> {
@@ -231,7 +232,7 @@ impl<'a> Cursor<'a> {
 
     fn uid(&self) -> Option<&str> {
         let decoded = self.decoded.as_ref()?;
-        decoded.uids.is_valid(self.at).then(|| decoded.uids.value(self.at))
+        decoded.uids.as_ref().filter(|uids| uids.is_valid(self.at)).map(|uids| uids.value(self.at))
     }
 
     fn advance(&mut self) {
@@ -249,7 +250,7 @@ impl Decoded {
         let uids = metadata
             .and_then(|metadata| metadata.column_by_name("uid"))
             .and_then(|uid| uid.as_string_opt::<i32>());
-        let uids = uids.ok_or_else(|| missing("metadata.uid"))?.clone();
+        let uids = uids.cloned();
         Ok(Self { batch, times, uids })
     }
 }

@@ -92,7 +92,10 @@ async fn the_lake_can_be_looked_around_in() {
     let (tables, _) = fixture
         .ask("select table_name from information_schema.tables where table_schema = 'public' order by 1")
         .await;
-    assert_eq!(tables, ["account_change", "api_activity", "authentication", "cloudtrail", "data_activity"]);
+    let all = "account_change api_activity authentication cloudtrail compliance_finding configuration_item \
+               data_activity data_security_finding detection_finding finding_history findings vpc_flow \
+               vulnerability_finding";
+    assert_eq!(tables.join(" "), all);
 }
 
 #[tokio::test]
@@ -102,7 +105,8 @@ async fn a_wrong_name_is_answered_with_the_right_ones() {
     assert_eq!(
         error,
         "no table lake.public.api_activty; there are api_activity, data_activity, account_change, \
-         authentication, cloudtrail"
+         authentication, vpc_flow, vulnerability_finding, compliance_finding, detection_finding, \
+         data_security_finding, configuration_item, cloudtrail, findings, finding_history"
     );
     let error = fixture.error("select acountid from api_activity").await;
     assert!(error.contains("Did you mean 'api_activity.accountid'"), "{error}");

@@ -102,7 +102,7 @@ pub fn table(name: &str, source: &str, category: Option<&str>, management: Optio
     match class(name, source) {
         Class::AccountChange => Table::AccountChange,
         Class::Authentication => Table::Authentication,
-        Class::ApiActivity => match (category, management) {
+        _ => match (category, management) {
             // Only data events are aggregated.
             (Some("Data" | "NetworkActivity" | "Aggregated"), _) => Table::DataActivity,
             (Some(_), _) | (None, Some(true)) => Table::ApiActivity,
@@ -147,9 +147,9 @@ fn is_digits(text: &str) -> bool {
 /// Returns `activity_id` of a call. 99 is "Other", whose caption is the call's own name.
 pub fn activity(class: Class, name: &str) -> i32 {
     match class {
-        Class::ApiActivity => api_activity(name),
         Class::AccountChange => account_change(name),
         Class::Authentication => authentication(name),
+        _ => api_activity(name),
     }
 }
 

@@ -12,4 +12,3 @@ mod by_class;
 
 pub use normalize::normalize;
 pub use parse::parse;
-pub use record::Records;

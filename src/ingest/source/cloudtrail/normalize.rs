@@ -10,15 +10,17 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::classify;
-use super::parse::read_plain_time;
-use super::record::{Field, RawRecord, Records};
+use super::record::{Field, RawRecord};
 use crate::ingest::json::{self, Kind, Span};
+use crate::ingest::source::record::{Origin, RecordHead, Records};
+use crate::ingest::source::time::read_plain_time;
 use crate::ingest::source::unmapped::Unmapped;
 use crate::lake::path::AccountId;
+use crate::lake::table::Table;
 use crate::ocsf::class::Class;
 use crate::ocsf::columns::Columns;
 use crate::ocsf::schema::{
-    self, CLOUD_TRAIL, FlagColumn, IntColumn, ListColumn, LongColumn, MapColumn, OCSF_VERSION, TextColumn,
+    self, CLOUD_TRAIL, FlagColumn, IntColumn, ListColumn, LongColumn, MapColumn, TextColumn,
 };
 
 pub(super) const fn text(path: &str) -> TextColumn {
@@ -83,15 +85,6 @@ const PLAIN: [(Field, TextColumn); 13] = [
 /// OCSF's longest string; a longer one has no column and goes into `unmapped`.
 pub(super) const STRING_CHARS_MAX: usize = 65_535;
 
-/// Where the values of a record come from, beside the record itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    /// The text its spans point into.
-    pub text: &'a str,
-    /// The object it lies in, as evidence names it.
-    pub object: &'a str,
-}
-
 /// Space that rows use one after another.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -111,17 +104,21 @@ impl Scratch {
 
 /// Fills one row of the record's table.
 pub fn normalize(
-    record: &RawRecord,
+    head: &RecordHead,
     records: &Records,
     origin: Origin<'_>,
     columns: &mut Columns,
     scratch: &mut Scratch,
 ) {
-    let mut row = Row { record, records, text: origin.text, columns, scratch, class: record.table.class() };
-    row.columns.long(TIME, record.time);
-    row.columns.long(TIME_DT, record.time);
+    let Some(record) = records.cloudtrail.records.get(head.body as usize) else {
+        return;
+    };
+    let class = class_of(head.table);
+    let mut row = Row { head, record, records, text: origin.text, columns, scratch, class };
+    row.columns.long(TIME, head.time);
+    row.columns.long(TIME_DT, head.time);
     row.columns.text(LOG_NAME, origin.object);
-    row.columns.int(SEQUENCE, i32::try_from(record.index).unwrap_or(i32::MAX));
+    row.columns.int(SEQUENCE, i32::try_from(head.index).unwrap_or(i32::MAX));
     for (field, column) in PLAIN {
         if let Some(value) = row.value(field) {
             row.columns.text(column, &value);
@@ -133,27 +130,33 @@ pub fn normalize(
     row.src_endpoint();
     row.activity_and_status();
     match row.class {
-        Class::ApiActivity => row.resources(),
         Class::AccountChange => row.account_change(),
         Class::Authentication => row.authentication(),
+        _ => row.resources(),
     }
     row.extras();
     row.columns.end_row();
 }
 
+/// Every CloudTrail table has a class; API Activity is that of what is nothing else.
+fn class_of(table: Table) -> Class {
+    table.class().unwrap_or(Class::ApiActivity)
+}
+
 /// Fills the columns that are the same in every row of a table.
-pub fn fill_constants(class: Class, columns: &mut Columns) {
+pub fn fill_constants(table: Table, columns: &mut Columns) {
+    let class = class_of(table);
     const PROFILES: ListColumn = schema::list(CLOUD_TRAIL, "metadata.profiles[]");
     const PROFILE: TextColumn = text("metadata.profiles[]");
+    const VERSION: TextColumn = text("metadata.version");
     const CLASS_NAME: TextColumn = text("class_name");
     const CLASS_UID: IntColumn = schema::int(CLOUD_TRAIL, "class_uid");
     const CATEGORY_NAME: TextColumn = text("category_name");
     const CATEGORY_UID: IntColumn = schema::int(CLOUD_TRAIL, "category_uid");
     const SEVERITY_ID: IntColumn = schema::int(CLOUD_TRAIL, "severity_id");
-    const CONSTANTS: [(TextColumn, &str); 5] = [
+    const CONSTANTS: [(TextColumn, &str); 4] = [
         (text("metadata.product.name"), "CloudTrail"),
         (text("metadata.product.vendor_name"), "AWS"),
-        (text("metadata.version"), OCSF_VERSION),
         (text("cloud.provider"), "AWS"),
         (text("severity"), "Informational"),
     ];
@@ -161,6 +164,7 @@ pub fn fill_constants(class: Class, columns: &mut Columns) {
         columns.fill_text(column, value);
     }
     columns.fill_list(PROFILES, PROFILE, &["cloud", "datetime"]);
+    columns.fill_text(VERSION, class.version());
     columns.fill_text(CLASS_NAME, class.name());
     columns.fill_int(CLASS_UID, class.uid());
     columns.fill_text(CATEGORY_NAME, class.category().1);
@@ -169,6 +173,7 @@ pub fn fill_constants(class: Class, columns: &mut Columns) {
 }
 
 pub(super) struct Row<'a> {
+    head: &'a RecordHead,
     pub(super) record: &'a RawRecord,
     records: &'a Records,
     pub(super) text: &'a str,
@@ -234,12 +239,12 @@ impl<'a> Row<'a> {
             None => FEATURE_WITHOUT_CATEGORY,
         };
         self.columns.text(FEATURE_NAME, feature);
-        match self.records.regions.get(self.record.region as usize) {
-            Some(region) if self.record.region > 0 => self.columns.text(REGION, region.as_str()),
+        match self.records.regions.get(self.head.region) {
+            Some(region) if self.head.region > 0 => self.columns.text(REGION, region.as_str()),
             _ => self.keep_field(Field::AwsRegion),
         }
-        if self.record.account != AccountId::EXTERNAL {
-            self.columns.text(CLOUD_ACCOUNT, self.scratch.account(self.record.account));
+        if self.head.account != AccountId::EXTERNAL {
+            self.columns.text(CLOUD_ACCOUNT, self.scratch.account(self.head.account));
         }
     }
 
@@ -394,7 +399,7 @@ impl<'a> Row<'a> {
     /// Returns the text of a value without a column: of a string its text, of anything else its JSON.
     pub(super) fn extra(&self, prefix: &str, name: &str) -> Option<Cow<'a, str>> {
         let text = self.text;
-        let extra = self.records.extras_of(self.record).iter().find(|extra| {
+        let extra = self.records.cloudtrail.extras_of(self.record).iter().find(|extra| {
             !extra.in_envelope && extra.prefix == prefix && extra.key.is_some_and(|key| key.of(text) == name)
         })?;
         if extra.value.kind.is_string() {
@@ -414,7 +419,7 @@ impl<'a> Row<'a> {
 
     fn extras(&mut self) {
         let mut unmapped = Unmapped::new(self.columns, UNMAPPED, self.text, &mut self.scratch.path);
-        for extra in self.records.extras_of(self.record) {
+        for extra in self.records.cloudtrail.extras_of(self.record) {
             if extra.in_envelope {
                 unmapped.put(&format!("envelope.{}", extra.prefix), extra.key, extra.value);
             } else {

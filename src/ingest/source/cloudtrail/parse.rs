@@ -6,13 +6,13 @@
 //! record without a usable time, is rejected, since no column could be trusted.
 
 use super::classify;
-use super::record::{Extra, FIELDS, Field, RawRecord, Records};
+use super::record::{Extra, FIELDS, Field, RawRecord};
 use crate::ingest::json::{Kind, Scanner, Span, Stop, find};
+use crate::ingest::source::LogSource;
+use crate::ingest::source::record::{RecordHead, Records, narrow};
 use crate::ingest::source::records::Found;
+use crate::ingest::source::time::read_time;
 use crate::lake::path::AccountId;
-
-/// Times before AWS or far in the future are mistakes, and no day of a lake.
-const YEARS: std::ops::RangeInclusive<i16> = 2000..=2199;
 
 /// A record being parsed.
 struct Draft<'a> {
@@ -44,25 +44,27 @@ pub fn parse(
         scanner.value()?;
         return Ok(Found::Rejected("a record that is no object"));
     }
-    let first_extra = records.extras.len();
+    let first_extra = records.cloudtrail.extras.len();
     let start = scanner.at();
-    let mut extras = std::mem::take(&mut records.extras);
+    let mut extras = std::mem::take(&mut records.cloudtrail.extras);
     let mut draft = Draft::new(scanner.bytes(), &mut extras);
     let walked = draft.record(scanner);
     let found = walked.map(|()| draft.found);
     let made = if found == Ok(Found::Record) { draft.finish(records, object, index) } else { Err("") };
-    records.extras = extras;
+    records.cloudtrail.extras = extras;
     let result = match (found, made) {
-        (Ok(Found::Record), Ok(mut record)) => {
-            record.extras.end = narrow(records.extras.len());
-            record.range = narrow(start)..narrow(scanner.at());
-            records.records.push(record);
+        (Ok(Found::Record), Ok((mut head, mut record))) => {
+            record.extras.end = narrow(records.cloudtrail.extras.len());
+            head.range = narrow(start)..narrow(scanner.at());
+            head.body = narrow(records.cloudtrail.records.len());
+            records.cloudtrail.records.push(record);
+            records.heads.push(head);
             return Ok(Found::Record);
         }
         (Ok(Found::Record), Err(reason)) => Ok(Found::Rejected(reason)),
         (other, _) => other,
     };
-    records.extras.truncate(first_extra);
+    records.cloudtrail.extras.truncate(first_extra);
     result
 }
 
@@ -293,16 +295,22 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn finish(&self, records: &mut Records, object: u32, index: u64) -> Result<RawRecord, &'static str> {
+    fn finish(
+        &self,
+        records: &mut Records,
+        object: u32,
+        index: u64,
+    ) -> Result<(RecordHead, RawRecord), &'static str> {
         let time = self.time()?;
         // Insights and aggregated events have a type and no name.
         let name = self.field_str(Field::EventName).or_else(|| self.field_str(Field::EventType));
         let name = name.ok_or("a record without eventName and eventType")?;
         let source = self.field_str(Field::EventSource).unwrap_or_default();
         let category = self.field_str(Field::EventCategory);
-        let region = self.field_str(Field::AwsRegion).map_or(0, |region| records.region_number(region));
+        let region = self.field_str(Field::AwsRegion).map_or(0, |region| records.regions.number(region));
         let extras_start = narrow(self.first_extra);
-        Ok(RawRecord {
+        let head = RecordHead {
+            source: LogSource::CloudTrail,
             object,
             index,
             range: 0..0,
@@ -310,11 +318,15 @@ impl<'a> Draft<'a> {
             table: classify::table(name, source, category, self.management),
             account: self.account(),
             region,
+            body: 0,
+        };
+        let record = RawRecord {
             fields: self.fields,
             has_provider: self.has_provider,
             other_id: self.other_id.filter(|id| id.kind == Kind::Plain),
             extras: extras_start..extras_start,
-        })
+        };
+        Ok((head, record))
     }
 
     fn field_str(&self, field: Field) -> Option<&'a str> {
@@ -340,11 +352,6 @@ impl<'a> Draft<'a> {
         };
         text.and_then(read_time).ok_or("an eventTime that is no time between 2000 and 2199")
     }
-}
-
-/// A segment stays under 4 GiB, and so do the places in it.
-fn narrow(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 const TWICE: &str = "a name that stands twice";
@@ -377,82 +384,11 @@ impl Inside {
     }
 }
 
-/// Reads a time in any form of RFC 3339, to the millisecond.
-pub fn read_time(text: &str) -> Option<i64> {
-    if let Some(time) = read_plain_time(text.as_bytes()) {
-        return Some(time);
-    }
-    let time: jiff::Timestamp = text.parse().ok()?;
-    YEARS.contains(&jiff::tz::TimeZone::UTC.to_datetime(time).year()).then(|| time.as_millisecond())
-}
-
-/// Reads `YYYY-MM-DDThh:mm:ssZ`, the form CloudTrail writes: no other text gives the same number this way.
-pub fn read_plain_time(text: &[u8]) -> Option<i64> {
-    let text: &[u8; 20] = text.try_into().ok()?;
-    let [y0, y1, y2, y3, b'-', o0, o1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'Z'] = *text
-    else {
-        return None;
-    };
-    let two = |tens: u8, ones: u8| {
-        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-        (tens < 10 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
-    };
-    let year = two(y0, y1)? * 100 + two(y2, y3)?;
-    let (month, day) = (two(o0, o1)?, two(d0, d1)?);
-    let (hour, minute, second) = (two(h0, h1)?, two(m0, m1)?, two(s0, s1)?);
-    let in_range =
-        (2000..2200).contains(&year) && (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
-    if !in_range || day < 1 || day > days_in_month(year, month) {
-        return None;
-    }
-    Some((days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar, for years after 0.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    // Years start in March, so that the leap day is the last.
-    let year = if month <= 2 { year - 1 } else { year };
-    let month = if month <= 2 { month + 9 } else { month - 3 };
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719_468
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn plain_times_are_read_as_jiff_reads_them() {
-        for text in
-            ["2000-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2100-03-01T12:00:00Z", "2199-12-31T23:59:59Z"]
-        {
-            let expected: jiff::Timestamp = text.parse().unwrap();
-            assert_eq!(read_plain_time(text.as_bytes()), Some(expected.as_millisecond()), "{text}");
-        }
-        for text in [
-            "2023-02-29T00:00:00Z",
-            "2023-13-01T00:00:00Z",
-            "2023-01-01T24:00:00Z",
-            "2023-01-01 00:00:00Z",
-            "",
-        ] {
-            assert_eq!(read_plain_time(text.as_bytes()), None, "{text}");
-        }
-        assert_eq!(read_time("0000-01-01T00:00:00Z"), None);
-        assert_eq!(read_time("9999-12-31T23:59:59Z"), None);
-        assert_eq!(read_time("2024-01-01T00:00:00.250+01:00"), Some(1_704_063_600_250));
-    }
 
     proptest! {
         #[test]

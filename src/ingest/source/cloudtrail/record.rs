@@ -1,8 +1,6 @@
 //! What parsing leaves of a CloudTrail record: where its fields stand in the text.
 
 use crate::ingest::json::Span;
-use crate::lake::path::{AccountId, Region};
-use crate::lake::table::Table;
 
 /// The fields that have a column of their own, by where they stand in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,27 +151,13 @@ pub struct Extra {
 /// One record, as spans into the text of its segment.
 #[derive(Debug, Clone)]
 pub struct RawRecord {
-    /// The object in the segment it came from.
-    pub object: u32,
-    /// Its index in that object.
-    pub index: u64,
-    /// Where it stands in the text.
-    pub range: std::ops::Range<u32>,
-    /// `eventTime` in epoch milliseconds.
-    pub time: i64,
-    /// The table it belongs to.
-    pub table: Table,
-    /// The account it pertains to.
-    pub account: AccountId,
-    /// The number of its Region in [`Records::regions`]; 0 is `unknown`.
-    pub region: u32,
     /// The fields that have a column.
     pub fields: [Option<Span>; FIELDS],
     /// `eventId`, as aggregated events spell `eventID`.
     pub other_id: Option<Span>,
     /// A credential id or an identity provider is among its other values.
     pub has_provider: bool,
-    /// Where its other values stand in [`Records::extras`].
+    /// Where its other values stand in [`Bodies::extras`].
     pub extras: std::ops::Range<u32>,
 }
 
@@ -186,44 +170,29 @@ impl RawRecord {
 }
 
 /// The CloudTrail records of a segment.
-#[derive(Debug)]
-pub struct Records {
+#[derive(Debug, Default)]
+pub struct Bodies {
     /// The records.
     pub records: Vec<RawRecord>,
     /// Their values without a column, record by record.
     pub extras: Vec<Extra>,
-    /// The Regions met so far.
-    pub regions: Vec<Region>,
-    last_region: usize,
 }
 
-impl Default for Records {
-    fn default() -> Self {
-        Self { records: Vec::new(), extras: Vec::new(), regions: vec![Region::unknown()], last_region: 0 }
-    }
-}
-
-impl Records {
+impl Bodies {
     /// Returns the values of a record that have no column.
     pub fn extras_of(&self, record: &RawRecord) -> &[Extra] {
         self.extras.get(record.extras.start as usize..record.extras.end as usize).unwrap_or_default()
     }
 
-    /// Returns the number of a Region, 0 for a text that is none.
-    pub fn region_number(&mut self, text: &str) -> u32 {
-        let found = self.regions.iter().position(|region| region.as_str() == text);
-        let number = found.or_else(|| {
-            self.regions.push(Region::read(text)?);
-            Some(self.regions.len() - 1)
-        });
-        number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+    /// Returns the id of a record's event.
+    pub fn event_id<'t>(&self, body: u32, text: &'t str) -> Option<&'t str> {
+        let record = self.records.get(body as usize)?;
+        record.field(Field::EventId).or(record.other_id).map(|id| id.of(text))
     }
 
     /// Forgets all records, keeping the space they took.
     pub fn clear(&mut self) {
         self.records.clear();
         self.extras.clear();
-        self.regions.truncate(1);
-        self.last_region = 0;
     }
 }

@@ -1,0 +1,21 @@
+//! What the sources of few and varied records share: findings, configuration, events that are OCSF already.
+//!
+//! A record of theirs is a JSON document of which each source knows its own by
+//! its content. `parse` finds the documents and what is in them, `map` asks the
+//! sources, `finding` has what findings of every source have, `normalize` fills the
+//! row. A source gives an OCSF event and takes from the document what columns tell
+//! back; what nobody took goes into `unmapped`, so nothing can be forgotten.
+//!
+//! A document is read twice: to find its place when it is parsed, and again when its row
+//! is filled, so that memory holds the text alone.
+
+mod record;
+mod map;
+mod finding;
+mod parse;
+mod normalize;
+
+pub use finding::{Finding, Severity, Status};
+pub use normalize::normalize;
+pub use parse::parse;
+pub use record::{Mapped, Record};

@@ -1,0 +1,75 @@
+//! Fills one row from one document.
+
+use sha2::{Digest, Sha256};
+
+use super::map::map;
+use super::record::{Mapped, Record};
+use crate::ingest::json::Document;
+use crate::ingest::source::record::{Origin, RecordHead, Records};
+use crate::ingest::source::unmapped::Unmapped;
+use crate::lake::path::AccountId;
+use crate::lake::table::Table;
+use crate::ocsf::columns::Columns;
+use crate::ocsf::event::Object;
+use crate::ocsf::schema::{self, CLOUD_TRAIL, CONFIGURATION_ITEM, FINDINGS, MapColumn, VPC_FLOW};
+
+/// Fills one row of the record's table.
+pub fn normalize(
+    head: &RecordHead,
+    records: &Records,
+    origin: Origin<'_>,
+    columns: &mut Columns,
+    scratch: &mut String,
+) {
+    // Both went well when the record was parsed, of the same text.
+    let Ok(document) = Document::read(origin.text, head.range.start as usize) else { return };
+    let whole = document.root();
+    let Some(record) = Record::one(whole, head.body as usize) else { return };
+    let Ok(Mapped { mut event, .. }) = map(head.source, record) else { return };
+    place(&mut event, head, records, origin);
+    if event.get("metadata.uid").is_none() {
+        event.constant("metadata.uid", &digest(whole.json(), head.body));
+    }
+    let left_over = columns.event(&event);
+    debug_assert!(left_over.is_empty(), "no column for {left_over:?}");
+    Unmapped::new(columns, unmapped(head.table), origin.text, scratch).put_rest(whole);
+    columns.end_row();
+}
+
+/// What every event has.
+fn place(event: &mut Object, head: &RecordHead, records: &Records, origin: Origin<'_>) {
+    event.integer("time", head.time);
+    event.integer("time_dt", head.time);
+    event.constant("metadata.log_name", origin.object);
+    event.integer("metadata.sequence", i64::try_from(head.index.min(0x7fff_ffff)).unwrap_or_default());
+    if head.account != AccountId::EXTERNAL {
+        event.constant("cloud.account.uid", &head.account.to_string());
+    }
+    if let Some(region) = records.regions.get(head.region).filter(|_| head.region > 0) {
+        event.constant("cloud.region", region.as_str());
+    }
+}
+
+/// Names a state of a finding by its text: a second delivery has the same name, a changed finding another.
+fn digest(text: &str, part: u32) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(text.as_bytes());
+    hasher.update(part.to_le_bytes());
+    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The map of what has no column.
+fn unmapped(table: Table) -> MapColumn {
+    const OF_CLOUD_TRAIL: MapColumn = schema::map(CLOUD_TRAIL, "unmapped");
+    const OF_VPC_FLOW: MapColumn = schema::map(VPC_FLOW, "unmapped");
+    const OF_FINDINGS: MapColumn = schema::map(FINDINGS, "unmapped");
+    const OF_CONFIGURATION: MapColumn = schema::map(CONFIGURATION_ITEM, "unmapped");
+    match table {
+        Table::ApiActivity | Table::DataActivity | Table::AccountChange | Table::Authentication => {
+            OF_CLOUD_TRAIL
+        }
+        Table::VpcFlow => OF_VPC_FLOW,
+        Table::Vulnerability | Table::Compliance | Table::Detection | Table::DataSecurity => OF_FINDINGS,
+        Table::ConfigurationItem => OF_CONFIGURATION,
+    }
+}

@@ -1,0 +1,96 @@
+//! Finds the documents in JSON text and their places in the lake.
+
+use super::map::{map, source_of};
+use super::record::{Mapped, Record};
+use crate::ingest::json::{Document, Scanner, Stop};
+use crate::ingest::source::record::{RecordHead, Records, narrow};
+use crate::ingest::source::records::Found;
+use crate::ingest::source::walk::Place;
+use crate::lake::path::{AccountId, EventDay};
+
+/// Arrays of records, by the names that answers of AWS's APIs and files of AWS Config give them.
+const CONTAINERS: [&[u8]; 6] =
+    [b"Findings", b"findings", b"configurationItems", b"EvaluationResults", b"Records", b"events"];
+
+/// Parses the document at the scanner into the heads of its events.
+///
+/// # Errors
+/// The text is incomplete or no JSON.
+pub fn parse(
+    scanner: &mut Scanner<'_>,
+    records: &mut Records,
+    place: Place<'_>,
+    index: u64,
+) -> Result<Found, Stop> {
+    if scanner.peek()? != b'{' {
+        scanner.value()?;
+        return Ok(Found::Rejected("a record that is no object"));
+    }
+    let start = scanner.at();
+    if is_container(scanner)? {
+        return Ok(Found::Container);
+    }
+    let bytes = scanner.bytes().get(start..scanner.at()).unwrap_or_default();
+    // A number is known to end only by what follows it, so the text goes on behind the document.
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Ok(Found::Rejected("text that is no UTF-8"));
+    };
+    let held = records.heads.len();
+    let range = narrow(start)..narrow(scanner.at());
+    match heads(text, range, (records, place), index) {
+        Ok(1) => Ok(Found::Record),
+        Ok(count) => Ok(Found::Records(count)),
+        Err(reason) => {
+            records.heads.truncate(held);
+            Ok(Found::Rejected(reason))
+        }
+    }
+}
+
+/// Passes an object, or stops at the array of records in it.
+fn is_container(scanner: &mut Scanner<'_>) -> Result<bool, Stop> {
+    scanner.expect(b'{', "no object")?;
+    let mut first = true;
+    while let Some(key) = scanner.member(&mut first)? {
+        let name = scanner.bytes().get(key.start as usize..key.end as usize).unwrap_or_default();
+        if CONTAINERS.contains(&name) && scanner.peek()? == b'[' {
+            return Ok(true);
+        }
+        scanner.value()?;
+    }
+    Ok(false)
+}
+
+/// Adds the heads of a document's events and returns how many there are.
+fn heads(
+    text: &str,
+    range: std::ops::Range<u32>,
+    (records, place): (&mut Records, Place<'_>),
+    index: u64,
+) -> Result<u64, &'static str> {
+    let document = Document::read(text, 0).map_err(|stop| match stop {
+        Stop::Broken { what, .. } => what,
+        Stop::Incomplete => "the text ends inside a record",
+    })?;
+    let all = Record::all(document.root())?;
+    for (part, record) in (0..).zip(&all) {
+        let source = source_of(*record).ok_or("a record of no source we know")?;
+        let Mapped { table, time, account, region, .. } = map(source, *record)?;
+        let time = time.or(place.facts.time).ok_or("a record without a time")?;
+        EventDay::of(time).ok_or("a time outside the years 2000 to 2199")?;
+        let account = account.as_deref().and_then(AccountId::read).or(place.facts.account);
+        let region = region.as_deref().or_else(|| place.facts.region.as_ref().map(|region| region.as_str()));
+        records.heads.push(RecordHead {
+            source,
+            object: place.object,
+            index: index + u64::from(part),
+            range: range.clone(),
+            time,
+            table,
+            account: account.unwrap_or(AccountId::EXTERNAL),
+            region: region.map_or(0, |region| records.regions.number(region)),
+            body: part,
+        });
+    }
+    Ok(all.len() as u64)
+}
