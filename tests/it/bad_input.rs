@@ -573,7 +573,7 @@ fn feed(objects: &[Vec<u8>], piece_bytes: usize) {
                     }
                     Fill::Full(rest) => {
                         held +=
-                            segment.records.records.iter().filter(|record| record.object == number).count();
+                            segment.records.heads.iter().filter(|record| record.object == number).count();
                         aside += segment.set_aside.iter().filter(|entry| entry.object == number).count();
                         segment.clear();
                         piece = rest;
@@ -581,7 +581,7 @@ fn feed(objects: &[Vec<u8>], piece_bytes: usize) {
                 }
             }
         }
-        held += segment.records.records.iter().filter(|record| record.object == number).count();
+        held += segment.records.heads.iter().filter(|record| record.object == number).count();
         aside += segment.set_aside.iter().filter(|entry| entry.object == number).count();
         if let Some((_, tally)) = tally {
             assert_eq!((tally.records, tally.set_aside), ((held + aside) as u64, aside as u64));

@@ -10,6 +10,25 @@ const LOOK_BYTES: usize = 64 * 1024;
 /// Names that stand in every CloudTrail record, whatever is around it.
 const CLOUDTRAIL_NAMES: [&[u8]; 3] = [b"\"eventSource\"", b"\"eventName\"", b"\"userIdentity\""];
 
+/// Names that only records of one source have, in the order in which they are looked for. A record is asked
+/// again by itself when it is parsed: here an object as a whole gets its source.
+const SIGNS: [(LogSource, &[u8]); 14] = [
+    (LogSource::Ocsf, b"\"class_uid\""),
+    (LogSource::SecurityHub, b"\"ProductArn\""),
+    (LogSource::GuardDuty, b"\"GuardDuty Finding\""),
+    (LogSource::GuardDuty, b"\"detectorId\""),
+    (LogSource::GuardDuty, b"\"DetectorId\""),
+    (LogSource::Inspector, b"\"aws.inspector2\""),
+    (LogSource::Inspector, b"\"findingArn\""),
+    (LogSource::AccessAnalyzer, b"\"aws.access-analyzer\""),
+    (LogSource::AccessAnalyzer, b"\"resourceOwnerAccount\""),
+    (LogSource::Macie, b"\"aws.macie\""),
+    (LogSource::Macie, b"\"resourcesAffected\""),
+    (LogSource::Config, b"\"configurationItem"),
+    (LogSource::Config, b"\"complianceType\""),
+    (LogSource::Config, b"\"ComplianceType\""),
+];
+
 /// Says what the text is.
 ///
 /// # Errors
@@ -17,10 +36,13 @@ const CLOUDTRAIL_NAMES: [&[u8]; 3] = [b"\"eventSource\"", b"\"eventName\"", b"\"
 pub fn read_content(text: &[u8]) -> Result<LogSource, SkipReason> {
     let head = text.get(..LOOK_BYTES).unwrap_or(text);
     let json = head.iter().find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf));
-    if matches!(json, Some(b'{' | b'['))
-        && CLOUDTRAIL_NAMES.iter().any(|name| memchr::memmem::find(head, name).is_some())
-    {
-        return Ok(LogSource::CloudTrail);
+    let has = |name: &[u8]| memchr::memmem::find(head, name).is_some();
+    if matches!(json, Some(b'{' | b'[')) {
+        if CLOUDTRAIL_NAMES.iter().any(|name| has(name)) {
+            return Ok(LogSource::CloudTrail);
+        }
+        let sign = SIGNS.iter().find(|(_, name)| has(name));
+        return sign.map(|(source, _)| *source).ok_or(SkipReason::Unknown);
     }
     if is_flow_header(head) { Ok(LogSource::VpcFlow) } else { Err(SkipReason::Unknown) }
 }

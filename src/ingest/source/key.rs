@@ -97,6 +97,8 @@ pub fn read_key(key: &str) -> KeyVerdict {
             Some(LogSource::CloudTrail)
         }
         "vpcflowlogs" => Some(LogSource::VpcFlow),
+        "GuardDuty" => Some(LogSource::GuardDuty),
+        "Config" => Some(LogSource::Config),
         "CloudTrail-Digest" => return KeyVerdict::Skip(SkipReason::Digest),
         "WAFLogs" => return KeyVerdict::Skip(SkipReason::NotBuilt("waf")),
         "elasticloadbalancing" => return KeyVerdict::Skip(SkipReason::NotBuilt("elb")),

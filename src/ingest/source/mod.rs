@@ -20,5 +20,13 @@ pub mod normalize;
 pub mod cloudtrail;
 pub mod vpc_flow;
 pub mod document;
+pub mod guardduty;
+pub mod security_hub;
+pub mod inspector;
+pub mod access_analyzer;
+pub mod macie;
+pub mod config;
+pub mod insight;
+pub mod ocsf;
 
 pub use log_source::LogSource;

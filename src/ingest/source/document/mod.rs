@@ -9,13 +9,11 @@
 //! A document is read twice: to find its place when it is parsed, and again when its row
 //! is filled, so that memory holds the text alone.
 
-mod record;
+pub mod record;
+pub mod finding;
 mod map;
-mod finding;
 mod parse;
 mod normalize;
 
-pub use finding::{Finding, Severity, Status};
 pub use normalize::normalize;
 pub use parse::parse;
-pub use record::{Mapped, Record};
