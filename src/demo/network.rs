@@ -118,7 +118,7 @@ impl Network {
         let mut records = 0;
         for instance in &self.instances {
             for _ in 0..rng.u8(1..4) {
-                let start = from + rng.i64(..240);
+                let start = from + rng.i64(0..240);
                 let (peer, service_port, service, outward) = match rng.u8(..10) {
                     0..5 => ("10.20.9.5", 5432, "", true),
                     5..8 => ("52.95.128.179", 443, "S3", true),
@@ -142,7 +142,7 @@ impl Network {
             }
         }
         for instance in self.instances.iter().take(2) {
-            let start = from + rng.i64(..280);
+            let start = from + rng.i64(0..280);
             let peer = format!("198.51.100.{}", rng.u8(1..250));
             let port = rng.choice([22, 23, 445, 3389, 5900]).unwrap_or(22);
             self.put(text, &refused(instance, (&peer, port), start, rng), false);
