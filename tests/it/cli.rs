@@ -224,3 +224,11 @@ fn the_demo_shows_from_where_the_leaked_key_was_used() {
         assert_eq!(lines.count(), 1, "{address}:\n{answer}");
     }
 }
+
+#[test]
+fn a_place_that_is_not_there_makes_no_lake() {
+    let site = Site::new();
+    let ran = site.run(&["ingest", "archive", "elsewhere"]).ended(1);
+    assert!(ran.err.contains("nothing to read at") && ran.err.contains("elsewhere"), "{}", ran.err);
+    assert_eq!((ran.out.as_str(), site.lake().exists()), ("", false));
+}
