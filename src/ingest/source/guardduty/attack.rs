@@ -25,8 +25,7 @@ const TACTICS: [(&str, &str); 14] = [
 /// Returns what a finding names: the tactic its type begins with, and those of an attack sequence.
 pub(super) fn attacks(finding: Item<'_>) -> Vec<Object> {
     let indicators = finding.get("service.detection.sequence.sequenceIndicators");
-    let named: Vec<Object> =
-        indicators.into_iter().flat_map(Item::elements).flat_map(of_indicator).collect();
+    let named: Vec<Object> = indicators.into_iter().flat_map(Item::elements).flat_map(of_indicator).collect();
     if named.is_empty() { of_type(finding).into_iter().collect() } else { named }
 }
 

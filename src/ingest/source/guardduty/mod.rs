@@ -5,13 +5,14 @@
 //! a state that comes both ways is one event.
 //!
 //! `resource` has what it is about, `action` what was done, between which `endpoint`s and by which `process`,
-//! `sequence` what an attack sequence adds, `attack` the words of MITRE ATT&CK.
+//! `malware` the files a scan found, `sequence` what an attack sequence adds, `attack` the words of MITRE ATT&CK.
 
 mod normalize;
 mod resource;
 mod action;
 mod endpoint;
 mod process;
+mod malware;
 mod sequence;
 mod attack;
 

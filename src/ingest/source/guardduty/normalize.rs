@@ -1,6 +1,6 @@
 //! Makes a Detection Finding of a GuardDuty finding.
 
-use super::{action, attack, process, resource, sequence};
+use super::{action, attack, malware, process, resource, sequence};
 use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::document::finding::{Finding, Severity, Status};
 use crate::ingest::source::document::observables::add_observables;
@@ -112,6 +112,7 @@ fn product(event: &mut Object, record: Record<'_>, finding: Item<'_>) {
 fn evidences(event: &mut Object, owner: resource::Owner<'_>) {
     let mut evidences = action::evidences(owner);
     process::add(&mut evidences, owner.finding);
+    evidences.extend(malware::evidences(owner.finding));
     evidences.extend(sequence::evidences(owner.finding));
     let has_euid = |evidence: &Object| {
         ["process.euid", "actor.process.euid"].iter().any(|path| evidence.get(path).is_some())

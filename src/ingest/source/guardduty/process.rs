@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::malware;
 use super::resource::filled;
 use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::document::take;
@@ -66,20 +67,14 @@ fn user_id(details: Item<'_>) -> Option<Cow<'static, str>> {
     take::int(details, "userId").map(|id| Cow::Owned(id.to_string()))
 }
 
+/// The file it runs. The columns tell the path back, and the hash when it is one.
 fn file(process: &mut Object, details: Item<'_>) {
-    let Some(path) = take::text(details, "executablePath") else { return };
-    let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&path);
-    process.constant("file.name", name);
-    process.integer("file.type_id", 1);
-    process.text("file.path", Some(path));
-    let is_sha256 = |text: &Cow<'_, str>| text.len() == 64;
-    if filled(details, "executableSha256").as_ref().is_some_and(is_sha256) {
-        let mut hash = Object::default();
-        hash.constant("algorithm", "SHA-256");
-        hash.integer("algorithm_id", 3);
-        hash.text("value", take::text(details, "executableSha256"));
-        process.objects("file.hashes", vec![hash]);
+    let Some(file) = malware::file(details, "executablePath", "executableSha256") else { return };
+    take::text(details, "executablePath");
+    if file.get("hashes").is_some() {
+        take::text(details, "executableSha256");
     }
+    process.set("file", Value::Object(file));
 }
 
 /// The parent, and the paths of all above it. The lineage says more, and stays.

@@ -2,6 +2,7 @@
 
 use super::action::{with_actor, with_endpoint};
 use super::endpoint::coordinates;
+use super::malware;
 use super::resource::{filled, labels};
 use crate::ingest::json::Item;
 use crate::ingest::source::document::take;
@@ -73,6 +74,10 @@ fn actor(item: Item<'_>) -> Object {
     let (uid, issuer) = (filled(item, "session.uid"), filled(item, "session.issuer"));
     evidence.text("actor.session.uid", uid);
     evidence.text("actor.session.issuer", issuer);
+    // OCSF knows a process by its number, which is not told. Its file is.
+    if let Some(file) = item.get("process").and_then(|process| malware::file(process, "path", "sha256")) {
+        evidence.set("file", Value::Object(file));
+    }
     evidence.text("data", Some(take::json(item)));
     evidence
 }
