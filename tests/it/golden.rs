@@ -99,3 +99,13 @@ fn an_insight_that_starts_and_ends() {
 fn an_insight_over_an_event_bus() {
     check("insight", "error_rate");
 }
+
+#[test]
+fn access_from_outside() {
+    check("access_analyzer", "external");
+}
+
+#[test]
+fn access_inside_and_access_nobody_uses() {
+    check("access_analyzer", "unused");
+}

@@ -12,7 +12,7 @@ const CLOUDTRAIL_NAMES: [&[u8]; 2] = [b"\"eventSource\"", b"\"eventName\""];
 
 /// Names that only records of one source have, in the order in which they are looked for. A record is asked
 /// again by itself when it is parsed: here an object as a whole gets its source.
-const SIGNS: [(LogSource, &[u8]); 16] = [
+const SIGNS: [(LogSource, &[u8]); 17] = [
     (LogSource::Ocsf, b"\"class_uid\""),
     (LogSource::SecurityHub, b"\"ProductArn\""),
     (LogSource::GuardDuty, b"\"GuardDuty Finding\""),
@@ -23,6 +23,7 @@ const SIGNS: [(LogSource, &[u8]); 16] = [
     (LogSource::Inspector, b"\"findingArn\""),
     (LogSource::AccessAnalyzer, b"\"aws.access-analyzer\""),
     (LogSource::AccessAnalyzer, b"\"resourceOwnerAccount\""),
+    (LogSource::AccessAnalyzer, b"\"analyzedAt\""),
     (LogSource::Macie, b"\"aws.macie\""),
     (LogSource::Macie, b"\"resourcesAffected\""),
     (LogSource::Config, b"\"configurationItem"),
