@@ -109,3 +109,8 @@ fn access_from_outside() {
 fn access_inside_and_access_nobody_uses() {
     check("access_analyzer", "unused");
 }
+
+#[test]
+fn sensitive_data_and_changed_settings() {
+    check("macie", "findings");
+}

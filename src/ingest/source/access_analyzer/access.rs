@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::normalize::filled;
 use crate::ingest::json::{Item, Kind, compact};
 use crate::ingest::source::document::take;
 use crate::lake::path::AccountId;
@@ -98,7 +97,7 @@ fn set_principal(evidence: &mut Object, principal: Item<'_>) {
 /// What nobody uses: a role, a password, a key, permissions.
 fn not_used(unused: Item<'_>, resource: &str) -> Object {
     let mut evidence = Object::default();
-    if let Some(key) = filled(unused, "accessKeyId") {
+    if let Some(key) = take::filled(unused, "accessKeyId") {
         evidence.constant("actor.user.uid", resource);
         evidence.text("actor.user.credential_uid", Some(key));
     }

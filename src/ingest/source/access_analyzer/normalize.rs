@@ -128,9 +128,10 @@ fn status(finding: Item<'_>) -> Option<Status> {
 
 /// The account and the Region. Answers of the API name the owner alone, and the Region only inside the ARN.
 fn place(record: Record<'_>, finding: Item<'_>) -> (Option<String>, Option<String>) {
-    let owner = || filled(finding, "resourceOwnerAccount").filter(|text| AccountId::read(text).is_some());
+    let owner =
+        || take::filled(finding, "resourceOwnerAccount").filter(|text| AccountId::read(text).is_some());
     let account = take::account(record, finding, "accountId").or_else(|| owner().map(Cow::into_owned));
-    let arn = filled(finding, "resource");
+    let arn = take::filled(finding, "resource");
     let of_arn =
         || arn.as_deref().and_then(|arn| arn.split(':').nth(3)).filter(|text| Region::read(text).is_some());
     let region = take::region(record, finding, "region").or_else(|| of_arn().map(str::to_owned));
@@ -184,7 +185,7 @@ fn only_text(list: Item<'_>) -> Option<Cow<'_, str>> {
 }
 
 fn describe(event: &mut Object, finding: Item<'_>, (access, is_preview): (Access, bool), resource: &str) {
-    let kind = filled(finding, "resourceType").map_or_else(String::new, |kind| format!("{kind} "));
+    let kind = take::filled(finding, "resourceType").map_or_else(String::new, |kind| format!("{kind} "));
     let preview = if is_preview { "Preview: " } else { "" };
     event.constant("finding_info.title", &format!("{preview}{kind}{resource}: {}", access.words()));
     event.text("finding_info.desc", access::describe(finding).map(Cow::Owned));
@@ -192,9 +193,4 @@ fn describe(event: &mut Object, finding: Item<'_>, (access, is_preview): (Access
     let named = named.unwrap_or(Cow::Borrowed("ExternalAccess"));
     event.texts("finding_info.types", vec![named.into_owned()]);
     event.text("status_detail", take::text(finding, "error"));
-}
-
-/// Returns the text at a path if it says something.
-pub(super) fn filled<'d>(item: Item<'d>, path: &str) -> Option<Cow<'d, str>> {
-    item.get(path)?.text().filter(|text| !text.is_empty())
 }
