@@ -174,10 +174,12 @@ impl Said {
 
 /// Reads a moment as records write it.
 fn moment(text: &str) -> Option<i64> {
+    // Seconds or milliseconds since 1970, with or without a fraction.
     let epoch = || {
-        let number: f64 = text.parse().ok().filter(|number: &f64| *number > 9e8)?;
-        let millis = if number < 9e9 { number * 1000.0 } else { number };
-        Some(millis.round() as i64)
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let number: i64 = whole.parse().ok().filter(|number| *number > 900_000_000)?;
+        let thousandths = format!("{fraction:0<3}").get(..3)?.parse::<i64>().ok()?;
+        Some(if number < 9_000_000_000 { number * 1000 + thousandths } else { number })
     };
     let written = text.replacen(' ', "T", 1);
     let stamp: Option<jiff::Timestamp> = text.parse().ok().or_else(|| written.parse().ok());
@@ -422,8 +424,7 @@ fn parquet_of(text: &str) -> Vec<u8> {
     let table: Vec<Vec<&str>> = lines.map(|line| line.split(' ').collect()).collect();
     let columns = header.iter().enumerate().map(|(number, name)| {
         let cells = table.iter().map(|line| Some(line[number]).filter(|cell| *cell != "-"));
-        let known = name.contains('-').then(|| name.replace('-', "_")).unwrap_or_else(|| (*name).to_owned());
-        (known, Arc::new(cells.collect::<StringArray>()) as ArrayRef, true)
+        (name.replace('-', "_"), Arc::new(cells.collect::<StringArray>()) as ArrayRef, true)
     });
     let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
