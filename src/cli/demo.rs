@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{Ending, ingest, now, settle};
 use crate::config::Config;
-use crate::demo::{ArchiveSpec, ArchiveSummary, write_archive};
+use crate::demo::{ArchiveSpec, ArchiveSummary, write_archive, write_companions};
 use crate::ingest::fetch::Archive;
 use crate::ingest::list::{Lister, read_places};
 use crate::ingest::progress::Progress;
@@ -48,6 +48,31 @@ from cloudtrail
 where src_endpoint.ip = $ip
 group by accountid, credential, operation, status
 order by first_seen";
+
+/// What is severe, as it is now.
+const WHAT_WAS_FOUND: &str = "\
+select time_dt as last_change,
+  severity,
+  metadata.product.name as product,
+  accountid,
+  finding_info.title as finding
+from findings
+where severity_id >= 3 and status_id = 1
+order by last_change";
+
+/// Flows of an address: with whom, through which port, and whether they were let through.
+const WHO_SAW_THE_ADDRESS: &str = "\
+select accountid,
+  coalesce(dst_endpoint.instance_uid, src_endpoint.instance_uid) as instance,
+  least(src_endpoint.port, dst_endpoint.port) as service_port,
+  action,
+  min(time_dt) as first_seen,
+  count(*) as flows,
+  sum(traffic.bytes) as bytes
+from vpc_flow
+where src_endpoint.ip = $ip or dst_endpoint.ip = $ip
+group by accountid, instance, service_port, action
+order by first_seen, service_port";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -85,6 +110,9 @@ pub(crate) async fn run(
     ask(&engine, (WHO_USED_THE_KEY, &format!("key={}", summary.key_of_interest)), out).await?;
     writeln!(out, "\nWhat else came from {}?\n", incident.attacker_ip)?;
     ask(&engine, (WHAT_ELSE_CAME_FROM_THERE, &format!("ip={}", incident.attacker_ip)), out).await?;
+    writeln!(out, "\nWhat did the security services say, and who else saw the address?\n")?;
+    ask(&engine, (WHAT_WAS_FOUND, ""), out).await?;
+    ask(&engine, (WHO_SAW_THE_ADDRESS, &format!("ip={}", incident.attacker_ip)), out).await?;
     catalog.close().await;
 
     writeln!(
@@ -118,6 +146,7 @@ fn prepare(folder: &Path, archive: &Path, err: &mut (dyn Write + Send)) -> anyho
         }
     })
     .context("write the demo's archive")?;
+    write_companions(archive, &spec, &summary).context("write the demo's flow logs and findings")?;
     std::fs::write(&mark, "").with_context(|| format!("write {}", mark.display()))?;
     Ok(summary)
 }
@@ -147,7 +176,7 @@ async fn ask(
     (sql, param): (&str, &str),
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
-    let params = Params::read([param])?;
+    let params = Params::read(Some(param).filter(|param| !param.is_empty()))?;
     let mut rows = run_query(engine, sql, &params).await?;
     let mut writer = RowWriter::text(Format::Table, &rows.schema(), Screen::None, out)?;
     while let Some(batch) = rows.next().await? {

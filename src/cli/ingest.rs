@@ -32,6 +32,18 @@ pub(crate) struct IngestArgs {
     places: Vec<String>,
 }
 
+impl IngestArgs {
+    /// Refuses folders and files that are not there, before a lake is made for them.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        for place in &self.places {
+            if let Place::Folder(path) = Place::read(place)? {
+                std::fs::metadata(&path).with_context(|| format!("nothing to read at {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(crate) async fn run(args: IngestArgs, session: Session<'_>) -> anyhow::Result<Ending> {
     let places = args.places.iter().map(|place| Place::read(place)).collect::<Result<Vec<_>, _>>()?;
     let Session { config, catalog, lake, out, is_watched, .. } = session;

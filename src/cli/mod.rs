@@ -192,6 +192,9 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
             catalog_file.display()
         );
     }
+    if let Verb::Ingest(args) = &verb {
+        args.check()?;
+    }
     let lake = Lake::open(place)?;
     let catalog = Catalog::open_with(&catalog_file, config.catalog_limits).await?;
     let session = Session { config, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };

@@ -1,6 +1,7 @@
-//! Puts records into files, the way CloudTrail delivers them.
+//! Puts records into files, the way AWS delivers them.
 //!
-//! Takes the records of a delivery, gives a gzip file under the key that an organization trail would give it.
+//! Takes the records of a delivery, gives a gzip file under the key that an organization trail, or the service
+//! they are of, would give it.
 //! Promises that no more than one file is held in memory and that buffers are used again.
 
 use super::error::DemoError;
@@ -62,6 +63,15 @@ impl Vault {
     ) -> Result<(), DemoError> {
         plain.extend_from_slice(TAIL);
         let key = self.key(organization, place, second);
+        self.write(key, plain, records)
+    }
+
+    /// Packs a text and writes it under a key.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be packed or written.
+    pub(super) fn write(&mut self, key: String, plain: &[u8], records: u64) -> Result<(), DemoError> {
         self.packed.resize(self.compressor.gzip_compress_bound(plain.len()), 0);
         let stored = match self.compressor.gzip_compress(plain, &mut self.packed) {
             Ok(stored) => stored,

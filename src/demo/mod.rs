@@ -8,12 +8,16 @@
 //! - sessions chain as in life: temporary keys appear in the record that issued them;
 //! - nothing in it exists: invented accounts, documentation addresses, keys that never were.
 //!
+//! [`write_companions`] adds what other services saw of the same days: flow logs and findings, which agree with
+//! the incident in every address, key, instance and time.
+//!
 //! Not here: reading any of it back.
 //!
 //! ```text
 //! spec → plan: which files ─┐
 //!        activity: who acts ┼→ issue: credentials, scribe: calls → record: JSON → archive: gzip files
 //!        incident: the leak ┘
+//! companions → network: flow logs, alarm: findings → archive
 //! ```
 
 mod spec;
@@ -37,9 +41,13 @@ mod record;
 mod text;
 mod chance;
 mod archive;
+mod network;
+mod alarm;
+mod companions;
 
+pub use companions::write_companions;
 pub use error::DemoError;
-pub use spec::{ArchiveSpec, ArchiveSummary, IncidentFacts};
+pub use spec::{ArchiveSpec, ArchiveSummary, CompanionSummary, IncidentFacts};
 
 use activity::World;
 use archive::Vault;

@@ -121,3 +121,18 @@ pub struct IncidentFacts {
     /// The last call of the incident.
     pub ended: Timestamp,
 }
+
+/// What the other services wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompanionSummary {
+    /// Files written.
+    pub objects: u64,
+    /// Flow records in them.
+    pub flows: u64,
+    /// Findings and configuration items in them.
+    pub findings: u64,
+    /// The instance that the attacker's address knocked at.
+    pub probed_instance: String,
+    /// GuardDuty's finding about the leaked key.
+    pub key_finding: String,
+}

@@ -1,7 +1,7 @@
 //! Unpacks the bytes of one object, piece by piece.
 //!
 //! Takes pieces of a stored object in order and appends the text inside to a
-//! buffer. Gzip and Zstandard are told by their first bytes; key suffix and
+//! buffer. Gzip, Zstandard and Parquet are told by their first bytes; key suffix and
 //! `Content-Encoding` are hints at best, since writers set them as they please.
 //! Promises:
 //! - every member of a multi-member gzip is read;
@@ -16,6 +16,8 @@ use std::io::Write;
 use bytes::{Buf, Bytes};
 use flate2::write::MultiGzDecoder;
 
+use super::parquet_rows::{PARQUET, ParquetRows};
+
 /// How many packed bytes are unpacked in one step. Deflate grows at most 1,032 times.
 const STEP_BYTES: usize = 16 * 1024;
 
@@ -28,11 +30,14 @@ pub struct UnpackLimits {
     /// Bytes an object may have when unpacked. CloudTrail's largest files are far below 1 GiB; eight leave
     /// room for a merged archive and stop a bomb.
     pub inflated_bytes_max: u64,
+    /// A Parquet object may have this many bytes as stored: it is held as a whole. AWS closes a flow log file
+    /// at 75 MB.
+    pub parquet_bytes_max: usize,
 }
 
 impl Default for UnpackLimits {
     fn default() -> Self {
-        Self { inflated_bytes_max: 8 << 30 }
+        Self { inflated_bytes_max: 8 << 30, parquet_bytes_max: 256 << 20 }
     }
 }
 
@@ -69,6 +74,9 @@ enum Packing {
     Unknown,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zstd(Box<zstd::stream::write::Decoder<'static, Vec<u8>>>),
+    /// The file so far; its end says where its parts are.
+    Parquet(Vec<u8>),
+    ParquetRows(Box<ParquetRows>),
     None,
 }
 
@@ -103,6 +111,9 @@ impl Unpacker {
             self.packing = packing_of(piece).map_err(|source| self.broken("zstd", source))?;
         }
         while !piece.is_empty() && out.len() < full_at {
+            if let Packing::Parquet(file) = &mut self.packing {
+                return take_parquet(file, piece, self.limits.parquet_bytes_max);
+            }
             let step = piece.get(..STEP_BYTES.min(piece.len())).unwrap_or_default();
             let before = out.len();
             let result = self.packing.step(step, out);
@@ -113,12 +124,22 @@ impl Unpacker {
         Ok(())
     }
 
-    /// Takes what is left when the object has ended.
+    /// Takes what is left when the object has ended, until `out` holds `full_at` bytes. False when there is more.
     ///
     /// # Errors
     /// The packing does not end where the object does.
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), UnpackError> {
+    pub fn finish(&mut self, out: &mut Vec<u8>, full_at: usize) -> Result<bool, UnpackError> {
         let before = out.len();
+        if let Packing::Parquet(file) = &mut self.packing {
+            let file = Bytes::from(std::mem::take(file));
+            let rows = ParquetRows::open(file).map_err(|error| self.broken("Parquet", io_error(error)))?;
+            self.packing = Packing::ParquetRows(Box::new(rows));
+        }
+        if let Packing::ParquetRows(rows) = &mut self.packing {
+            let more = rows.lines(out, full_at);
+            self.count(out.len() - before)?;
+            return more.map(|more| !more).map_err(|error| self.broken("Parquet", io_error(error)));
+        }
         let result = match &mut self.packing {
             Packing::Gzip(decoder) => {
                 let end = decoder.try_finish();
@@ -130,10 +151,10 @@ impl Unpacker {
                 out.append(decoder.get_mut());
                 end
             }
-            Packing::Unknown | Packing::None => Ok(()),
+            _ => Ok(()),
         };
         self.count(out.len() - before)?;
-        result.map_err(|source| self.broken(self.packing.name(), source))
+        result.map(|()| true).map_err(|source| self.broken(self.packing.name(), source))
     }
 
     /// Unpacks a whole object of one gzip member at once, a third faster than piece by piece. False when it is
@@ -198,7 +219,24 @@ fn packing_of(piece: &[u8]) -> std::io::Result<Packing> {
     if piece.starts_with(&ZSTD) {
         return Ok(Packing::Zstd(Box::new(zstd::stream::write::Decoder::new(Vec::new())?)));
     }
+    if piece.starts_with(&PARQUET) {
+        return Ok(Packing::Parquet(Vec::new()));
+    }
     Ok(Packing::None)
+}
+
+/// Parquet is read from its end: it must be in memory as a whole, packed.
+fn take_parquet(file: &mut Vec<u8>, piece: &mut Bytes, limit: usize) -> Result<(), UnpackError> {
+    if file.len() + piece.len() > limit {
+        return Err(UnpackError::Oversized { limit_bytes: limit as u64 });
+    }
+    file.extend_from_slice(piece);
+    piece.clear();
+    Ok(())
+}
+
+fn io_error(error: impl std::error::Error + Send + Sync + 'static) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, error)
 }
 
 impl Packing {
@@ -206,6 +244,7 @@ impl Packing {
         match self {
             Self::Gzip(_) => "gzip",
             Self::Zstd(_) => "zstd",
+            Self::Parquet(_) | Self::ParquetRows(_) => "Parquet",
             Self::Unknown | Self::None => "text",
         }
     }
@@ -222,6 +261,7 @@ impl Packing {
                 out.append(decoder.get_mut());
                 result
             }
+            Self::Parquet(_) | Self::ParquetRows(_) => Ok(()),
             Self::Unknown | Self::None => {
                 out.extend_from_slice(step);
                 Ok(())
@@ -241,7 +281,8 @@ mod tests {
     }
 
     fn unpack(stored: &[u8], piece: usize, limit: u64) -> (Vec<u8>, Option<String>) {
-        let mut unpacker = Unpacker::new(UnpackLimits { inflated_bytes_max: limit });
+        let mut unpacker =
+            Unpacker::new(UnpackLimits { inflated_bytes_max: limit, ..UnpackLimits::default() });
         let mut out = Vec::new();
         for piece in stored.chunks(piece) {
             let mut piece = Bytes::copy_from_slice(piece);
@@ -252,7 +293,7 @@ mod tests {
                 }
             }
         }
-        let end = unpacker.finish(&mut out);
+        let end = unpacker.finish(&mut out, usize::MAX);
         (out, end.err().map(|error| error.to_string()))
     }
 

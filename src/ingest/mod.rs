@@ -19,6 +19,7 @@ pub mod notification;
 pub mod list;
 pub mod fetch;
 pub mod decompress;
+pub mod parquet_rows;
 pub mod json;
 pub mod source;
 pub mod segment;

@@ -185,8 +185,10 @@ impl Segment {
             _ => Reading::new(self.text.len(), &piece.facts, self.limits.unpack),
         };
         reading.tally.stored_bytes += piece.bytes.len() as u64;
-        let error = self.unpack(&mut reading, &mut piece);
-        let ended = error.is_some() || (piece.last && piece.bytes.is_empty());
+        let (ended, error) = match self.unpack(&mut reading, &mut piece) {
+            Ok(ended) => (ended, None),
+            Err(error) => (true, Some(error)),
+        };
         if ended {
             // A number is known to end only by what follows it.
             self.text.push(b'\n');
@@ -202,7 +204,7 @@ impl Segment {
         if ended {
             return Fill::Taken(Some((object, self.end(reading, object, error))));
         }
-        let full = !piece.bytes.is_empty();
+        let full = piece.last || !piece.bytes.is_empty();
         reading.tally.stored_bytes -= piece.bytes.len() as u64;
         self.reading = Some(reading);
         piece.first = false;
@@ -224,13 +226,14 @@ impl Segment {
         std::str::from_utf8(self.text.get(..end).unwrap_or_default())
     }
 
-    fn unpack(&mut self, reading: &mut Reading, piece: &mut Piece) -> Option<UnpackError> {
+    /// Unpacks what there is room for. True when the object has ended.
+    fn unpack(&mut self, reading: &mut Reading, piece: &mut Piece) -> Result<bool, UnpackError> {
         if piece.first && piece.last {
             // A text half again as large as the rest of the budget is no harm.
             let room = self.limits.plain_bytes_max;
             if reading.unpacker.unpack_whole(&piece.bytes, &mut self.text, room) {
                 piece.bytes.clear();
-                return None;
+                return Ok(true);
             }
         }
         // Room for one record beyond the budget: a record must be whole to be read.
@@ -240,13 +243,12 @@ impl Segment {
         let unpacked = reading.unpacker.unpack(&mut piece.bytes, &mut self.text, full_at);
         if let Err(error) = unpacked {
             piece.bytes.clear();
-            return Some(error);
+            return Err(error);
         }
         if piece.last && piece.bytes.is_empty() {
-            reading.unpacker.finish(&mut self.text).err()
-        } else {
-            None
+            return reading.unpacker.finish(&mut self.text, full_at);
         }
+        Ok(false)
     }
 
     fn read(&mut self, reading: &mut Reading, object: u32, last: bool) {

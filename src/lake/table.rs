@@ -31,18 +31,16 @@ pub enum Table {
     ConfigurationItem,
 }
 
-/// Reads one list of columns, once.
-macro_rules! columns {
-    ($name:ident, $list:ident) => {
-        #[expect(clippy::expect_used, reason = "the list is part of the binary; a unit test reads it")]
-        static $name: LazyLock<Arc<TableSchema>> =
-            LazyLock::new(|| Arc::new(TableSchema::read($list).expect("the list is well formed")));
-    };
+type Lazy = LazyLock<Arc<TableSchema>>;
+static CLOUD_TRAIL_COLUMNS: Lazy = LazyLock::new(|| columns(CLOUD_TRAIL));
+static VPC_FLOW_COLUMNS: Lazy = LazyLock::new(|| columns(VPC_FLOW));
+static FINDINGS_COLUMNS: Lazy = LazyLock::new(|| columns(FINDINGS));
+static CONFIGURATION_ITEM_COLUMNS: Lazy = LazyLock::new(|| columns(CONFIGURATION_ITEM));
+
+#[expect(clippy::expect_used, reason = "the lists are part of the binary; a unit test reads them")]
+fn columns(list: &str) -> Arc<TableSchema> {
+    Arc::new(TableSchema::read(list).expect("the list is well formed"))
 }
-columns!(CLOUD_TRAIL_COLUMNS, CLOUD_TRAIL);
-columns!(VPC_FLOW_COLUMNS, VPC_FLOW);
-columns!(FINDINGS_COLUMNS, FINDINGS);
-columns!(CONFIGURATION_ITEM_COLUMNS, CONFIGURATION_ITEM);
 
 impl Table {
     /// Every table, in the order reports list them.

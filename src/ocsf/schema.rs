@@ -276,7 +276,8 @@ impl Draft {
     }
 }
 
-/// Returns the handle of a text column; a path that is not there stops the build.
+/// Returns the handle of a text column; a path that is not there stops the build. Keep it in a constant, as
+/// all handles: at run time this would search the list.
 pub const fn text(list: &str, path: &str) -> TextColumn {
     TextColumn(slot(list, path, b"string"))
 }

@@ -572,8 +572,7 @@ fn feed(objects: &[Vec<u8>], piece_bytes: usize) {
                         break;
                     }
                     Fill::Full(rest) => {
-                        held +=
-                            segment.records.heads.iter().filter(|record| record.object == number).count();
+                        held += segment.records.heads.iter().filter(|record| record.object == number).count();
                         aside += segment.set_aside.iter().filter(|entry| entry.object == number).count();
                         segment.clear();
                         piece = rest;

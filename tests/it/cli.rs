@@ -52,7 +52,7 @@ fn every_verb_shows_examples() {
 fn exit_codes_tell_how_it_ended() {
     let site = site_of_two();
     check(&site, &["status"], 0, "");
-    check(&site, &["ingest", "no-such-folder"], 1, "list ");
+    check(&site, &["ingest", "no-such-folder"], 1, "nothing to read at ");
     check(&site, &["query", "select nothing from nowhere"], 1, "nowhere");
     check(&site, &["status", "--no-such-flag"], 2, "--no-such-flag");
     check(&site, &["no-such-verb"], 2, "no-such-verb");
@@ -195,7 +195,7 @@ fn what_was_mended_comes_out_of_the_quarantine() {
 /// The addresses from which the archive's records say a key was used.
 fn addresses_of(key: &str, archive: &std::path::Path) -> BTreeSet<String> {
     let mut addresses = BTreeSet::new();
-    for path in files_below(archive) {
+    for path in files_below(archive).into_iter().filter(|path| path.contains("/CloudTrail/")) {
         let mut plain = String::new();
         let stored = std::fs::File::open(archive.join(&path)).unwrap();
         flate2::read::GzDecoder::new(stored).read_to_string(&mut plain).unwrap();
@@ -223,4 +223,12 @@ fn the_demo_shows_from_where_the_leaked_key_was_used() {
         let lines = answer.lines().filter(|line| line.split([' ', '|', '│']).any(|word| word == address));
         assert_eq!(lines.count(), 1, "{address}:\n{answer}");
     }
+}
+
+#[test]
+fn a_place_that_is_not_there_makes_no_lake() {
+    let site = Site::new();
+    let ran = site.run(&["ingest", "archive", "elsewhere"]).ended(1);
+    assert!(ran.err.contains("nothing to read at") && ran.err.contains("elsewhere"), "{}", ran.err);
+    assert_eq!((ran.out.as_str(), site.lake().exists()), ("", false));
 }

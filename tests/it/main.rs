@@ -18,4 +18,5 @@ mod cli;
 mod crash;
 mod golden;
 mod round_trip;
+mod sources;
 mod tidy;

@@ -13,7 +13,7 @@
 //! above all. Under their names (`usually_text`) a plain text is a string, and a JSON
 //! value is marked by a space before it.
 
-use crate::ingest::json::{Item, Kind, Scanner, Span, is_json, unescape};
+use crate::ingest::json::{Item, Kind, Scanner, Span, compact, is_json, unescape};
 use crate::ocsf::columns::Columns;
 use crate::ocsf::schema::MapColumn;
 
@@ -179,11 +179,11 @@ impl<'a> Unmapped<'a> {
     }
 
     fn json(&mut self, value: Span) {
-        let json = value.json(self.text);
+        let json = compact(value.json(self.text));
         if usually_text(self.path) {
             self.columns.entry(self.map, self.path, &format!(" {json}"));
         } else {
-            self.columns.entry(self.map, self.path, json);
+            self.columns.entry(self.map, self.path, &json);
         }
     }
 }

@@ -24,6 +24,10 @@ const LOG_NAME: TextColumn = text("metadata.log_name");
 const SEQUENCE: IntColumn = schema::int(VPC_FLOW, "metadata.sequence");
 const CLOUD_ACCOUNT: TextColumn = text("cloud.account.uid");
 const CLOUD_REGION: TextColumn = text("cloud.region");
+const START: LongColumn = schema::time(VPC_FLOW, "start_time_dt");
+const END: LongColumn = schema::time(VPC_FLOW, "end_time_dt");
+const PROTOCOL: IntColumn = schema::int(VPC_FLOW, "connection_info.protocol_num");
+const TCP_FLAGS: IntColumn = schema::int(VPC_FLOW, "connection_info.tcp_flags");
 const PACKETS: LongColumn = schema::long(VPC_FLOW, "traffic.packets");
 const BYTES: LongColumn = schema::long(VPC_FLOW, "traffic.bytes");
 const DIRECTION: TextColumn = text("connection_info.direction");
@@ -174,6 +178,12 @@ pub fn normalize(
 pub fn fill_constants(columns: &mut Columns) {
     const CLASS: Class = Class::NetworkActivity;
     const PROFILES: ListColumn = schema::list(VPC_FLOW, "metadata.profiles[]");
+    const PROFILE: TextColumn = text("metadata.profiles[]");
+    const NUMBERS: [(IntColumn, i32); 3] = [
+        (schema::int(VPC_FLOW, "class_uid"), CLASS.uid()),
+        (schema::int(VPC_FLOW, "category_uid"), CLASS.category().0),
+        (schema::int(VPC_FLOW, "severity_id"), 1),
+    ];
     const CONSTANTS: [(TextColumn, &str); 8] = [
         (text("metadata.product.name"), "Amazon VPC"),
         (text("metadata.product.feature.name"), "Flowlogs"),
@@ -187,10 +197,10 @@ pub fn fill_constants(columns: &mut Columns) {
     for (column, value) in CONSTANTS {
         columns.fill_text(column, value);
     }
-    columns.fill_list(PROFILES, text("metadata.profiles[]"), &["cloud", "security_control", "datetime"]);
-    columns.fill_int(schema::int(VPC_FLOW, "class_uid"), CLASS.uid());
-    columns.fill_int(schema::int(VPC_FLOW, "category_uid"), CLASS.category().0);
-    columns.fill_int(schema::int(VPC_FLOW, "severity_id"), 1);
+    columns.fill_list(PROFILES, PROFILE, &["cloud", "security_control", "datetime"]);
+    for (column, value) in NUMBERS {
+        columns.fill_int(column, value);
+    }
 }
 
 struct Row<'a> {
@@ -227,8 +237,8 @@ impl Row<'_> {
     }
 
     fn times(&mut self) {
-        self.long(Field::Start, schema::time(VPC_FLOW, "start_time_dt"), epoch_seconds);
-        self.long(Field::End, schema::time(VPC_FLOW, "end_time_dt"), epoch_seconds);
+        self.long(Field::Start, START, epoch_seconds);
+        self.long(Field::End, END, epoch_seconds);
     }
 
     fn account(&mut self, account: AccountId, scratch: &mut Scratch) {
@@ -319,8 +329,8 @@ impl Row<'_> {
     }
 
     fn connection(&mut self) {
-        self.int(Field::Protocol, schema::int(VPC_FLOW, "connection_info.protocol_num"));
-        self.int(Field::TcpFlags, schema::int(VPC_FLOW, "connection_info.tcp_flags"));
+        self.int(Field::Protocol, PROTOCOL);
+        self.int(Field::TcpFlags, TCP_FLAGS);
         self.long(Field::Packets, PACKETS, plain_number);
         self.long(Field::Bytes, BYTES, plain_number);
         let (direction, direction_id) = match self.line.get(Field::FlowDirection) {

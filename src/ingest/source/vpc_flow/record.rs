@@ -198,8 +198,10 @@ impl Format {
             let is_twice = match slot {
                 Some(slot) => slot.replace(place).is_some(),
                 None => {
-                    let is_twice = format.others.iter().any(|(_, other)| other == name);
-                    format.others.push((place, (*name).to_owned()));
+                    // One name, whether it comes from a header or from the columns of a Parquet file.
+                    let name = name.replace('_', "-");
+                    let is_twice = format.others.iter().any(|(_, other)| *other == name);
+                    format.others.push((place, name));
                     is_twice
                 }
             };

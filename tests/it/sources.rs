@@ -1,0 +1,433 @@
+//! The same promises for every source: one table of cases, which is the folders of `tests/fixtures`.
+//!
+//! A new source is tested by the fixtures it brings. Records are read here by other means than the program's
+//! (`serde_json`, splitting lines), and each of their values is looked for in the row that came of them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use ashiato::ingest::source::LogSource;
+use parquet::arrow::ArrowWriter;
+use serde_json::Value;
+
+use crate::archive::{Site, assert_same_rows, files_below};
+
+/// One fixture.
+struct Case {
+    source: String,
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Case {
+    fn is_lines(&self) -> bool {
+        self.name.ends_with(".log")
+    }
+
+    /// The key of an object with these bytes, of which only the content tells the source.
+    fn key(&self) -> String {
+        format!("{}/{}", self.source, self.name)
+    }
+}
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// Every fixture of every source.
+fn cases() -> Vec<Case> {
+    let names = files_below(&fixtures()).into_iter().filter(|name| !name.ends_with(".ocsf.json"));
+    let cases: Vec<Case> = names
+        .map(|name| {
+            let bytes = std::fs::read(fixtures().join(&name)).unwrap();
+            let (source, name) = name.split_once('/').unwrap();
+            Case { source: source.to_owned(), name: name.to_owned(), bytes }
+        })
+        .collect();
+    assert!(cases.len() >= LogSource::ALL.len());
+    cases
+}
+
+/// The rows of all tables, in the order of their evidence.
+fn rows(site: &Site) -> Vec<Value> {
+    let tables = [
+        "select * from cloudtrail",
+        "select * from vpc_flow",
+        "select * from finding_history",
+        "select * from configuration_item",
+    ];
+    let mut rows: Vec<Value> = tables.into_iter().flat_map(|sql| site.query(sql)).collect();
+    rows.sort_by_key(evidence);
+    rows
+}
+
+/// Where a row says it comes from.
+fn evidence(row: &Value) -> (String, u64) {
+    let metadata = &row["metadata"];
+    (metadata["log_name"].as_str().unwrap().to_owned(), metadata["sequence"].as_u64().unwrap())
+}
+
+/// The records of a text, out of whatever holds them, in the order in which evidence counts them.
+fn records(text: &str) -> Vec<Value> {
+    let text = text.trim_start_matches('\u{feff}');
+    let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    documents.flat_map(|document| out_of(document.unwrap())).collect()
+}
+
+fn out_of(document: Value) -> Vec<Value> {
+    const CONTAINERS: [&str; 6] =
+        ["Records", "Findings", "findings", "configurationItems", "EvaluationResults", "events"];
+    if let Value::Array(items) = document {
+        return items.into_iter().flat_map(out_of).collect();
+    }
+    if let Some(items) = CONTAINERS.iter().find_map(|name| document.get(name).and_then(Value::as_array)) {
+        return items.clone();
+    }
+    let of_message =
+        document.pointer("/detail/findings").and_then(Value::as_array).filter(|all| !all.is_empty());
+    let count = of_message.map_or(1, Vec::len);
+    (0..count)
+        .map(|number| {
+            let mut message = document.clone();
+            if let Some(all) = message.pointer_mut("/detail/findings").and_then(Value::as_array_mut) {
+                all.retain({
+                    let mut at = 0..;
+                    move |_| at.next() == Some(number)
+                });
+            }
+            message
+        })
+        .collect()
+}
+
+/// What a row says, each value by itself.
+#[derive(Default)]
+struct Said {
+    texts: BTreeSet<String>,
+    /// Moments, in epoch milliseconds.
+    moments: BTreeSet<i64>,
+}
+
+impl Said {
+    fn by(row: &Value) -> Self {
+        let mut said = Self::default();
+        said.add(row);
+        said
+    }
+
+    fn add(&mut self, value: &Value) {
+        match value {
+            Value::Null => {}
+            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
+            Value::Object(members) => members.values().for_each(|member| self.add(member)),
+            Value::String(text) => self.text(text),
+            other => drop(self.texts.insert(other.to_string())),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if !self.texts.insert(text.to_owned()) {
+            return;
+        }
+        self.moments.extend(moment(text));
+        match serde_json::from_str::<Value>(text) {
+            Ok(Value::String(inner)) => self.text(&inner),
+            Ok(inner) => self.add(&inner),
+            // Lists joined by commas, tags joined by an equals sign.
+            Err(_) => {
+                for part in text.split(',').chain(text.split_once('=').into_iter().flat_map(|(a, b)| [a, b]))
+                {
+                    self.texts.insert(part.to_owned());
+                }
+            }
+        }
+    }
+
+    /// The values of a record that the row does not say.
+    fn lacks(&self, record: &Value) -> Vec<String> {
+        match record {
+            Value::Null => Vec::new(),
+            Value::Array(items) => items.iter().flat_map(|item| self.lacks(item)).collect(),
+            Value::Object(members) => members.values().flat_map(|member| self.lacks(member)).collect(),
+            Value::String(text) => self.lacks_text(text).into_iter().collect(),
+            other => self.lacks_text(&other.to_string()).into_iter().collect(),
+        }
+    }
+
+    fn lacks_text(&self, text: &str) -> Option<String> {
+        let is_said = self.texts.contains(text)
+            || moment(text).is_some_and(|moment| self.moments.contains(&moment))
+            || self.says_json(text);
+        (!is_said).then(|| text.to_owned())
+    }
+
+    /// JSON inside a string is said when what is in it is.
+    fn says_json(&self, text: &str) -> bool {
+        match serde_json::from_str::<Value>(text) {
+            Ok(inner @ (Value::Object(_) | Value::Array(_))) => self.lacks(&inner).is_empty(),
+            _ => false,
+        }
+    }
+}
+
+/// Reads a moment as records write it.
+fn moment(text: &str) -> Option<i64> {
+    // Seconds or milliseconds since 1970, with or without a fraction.
+    let epoch = || {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let number: i64 = whole.parse().ok().filter(|number| *number > 900_000_000)?;
+        let thousandths = format!("{fraction:0<3}").get(..3)?.parse::<i64>().ok()?;
+        Some(if number < 9_000_000_000 { number * 1000 + thousandths } else { number })
+    };
+    let written = text.replacen(' ', "T", 1);
+    let stamp: Option<jiff::Timestamp> = text.parse().ok().or_else(|| written.parse().ok());
+    let in_words = || {
+        let parsed = jiff::fmt::strtime::parse("%b %d, %Y, %I:%M:%S %p", text).ok()?;
+        let moment = jiff::tz::TimeZone::UTC.to_timestamp(parsed.to_datetime().ok()?).ok()?;
+        Some(moment.as_millisecond())
+    };
+    stamp.map(jiff::Timestamp::as_millisecond).or_else(epoch).or_else(in_words)
+}
+
+/// The values of flow records whose words differ from OCSF's.
+fn in_ocsf(field: &str, value: &str) -> String {
+    match (field, value) {
+        ("action", "ACCEPT") => "Allowed",
+        ("action", "REJECT") => "Denied",
+        ("flow-direction", "ingress") => "Inbound",
+        ("flow-direction", "egress") => "Outbound",
+        ("traffic-path", "1") => "Same VPC",
+        ("traffic-path", "8") => "Internet Gateway",
+        _ => value,
+    }
+    .to_owned()
+}
+
+/// The records of a text of lines, as their fields.
+fn lines(text: &str) -> Vec<Value> {
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(' ').collect();
+    let fields = |line: &str| {
+        let pairs = header.iter().zip(line.split(' ')).filter(|(_, value)| *value != "-");
+        pairs.map(|(field, value)| Value::String(in_ocsf(field, value))).collect()
+    };
+    lines.map(fields).collect()
+}
+
+fn records_of(case: &Case) -> Vec<Value> {
+    let text = String::from_utf8(case.bytes.clone()).unwrap();
+    if case.is_lines() { lines(&text) } else { records(&text) }
+}
+
+/// Every source has fixtures, and every fixture is of the source whose folder it lies in.
+#[test]
+fn every_source_has_fixtures_that_are_known_for_what_they_are() {
+    let (site, cases) = (Site::new(), cases());
+    for source in LogSource::ALL {
+        assert!(cases.iter().any(|case| case.source == source.name()), "no fixture of {}", source.name());
+    }
+    for case in &cases {
+        site.put(&case.key(), &case.bytes);
+    }
+    site.ingest().ended(0);
+    let status = site.status();
+    let told: BTreeSet<&str> = status["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|source| source["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(told, LogSource::ALL.map(LogSource::name).into_iter().collect());
+}
+
+/// Nothing is lost: each value of each record is in the row whose evidence names it.
+#[test]
+fn every_value_of_every_record_is_in_its_row() {
+    let (site, cases) = (Site::new(), cases());
+    for case in &cases {
+        site.put(&case.key(), &case.bytes);
+    }
+    site.ingest().ended(0);
+    assert_eq!(site.quarantine(), Vec::<Value>::new());
+    let rows = rows(&site);
+    for case in &cases {
+        let key = case.key();
+        let mut of_case = rows.iter().filter(|row| evidence(row).0.ends_with(&key));
+        for (number, record) in (0..).zip(records_of(case)) {
+            let row = of_case.next().unwrap_or_else(|| panic!("{key}: no row for record {number}"));
+            assert_eq!(evidence(row).1, number, "{key}: the index in the object");
+            let lacks = Said::by(row).lacks(&record);
+            assert!(lacks.is_empty(), "{key}, record {number}: the row lacks {lacks:?}\n{row:#}");
+        }
+        assert!(of_case.next().is_none(), "{key}: more rows than records");
+    }
+}
+
+#[test]
+fn a_second_look_adds_nothing() {
+    let (site, cases) = (Site::new(), cases());
+    for case in &cases {
+        site.put(&case.key(), &case.bytes);
+    }
+    site.ingest().ended(0);
+    let before = rows(&site);
+    let again = site.ingest().ended(0);
+    assert!(again.out.contains("were in the lake already"), "{}", again.out);
+    site.settle().ended(0);
+    assert_same_rows(&rows(&site), &before);
+}
+
+/// The same records in whatever holds them, under a name that lies.
+#[test]
+fn containers_and_suffixes_change_nothing() {
+    for case in cases().iter().filter(|case| !case.is_lines()) {
+        let records = records_of(case);
+        let compact: Vec<String> = records.iter().map(Value::to_string).collect();
+        let pretty: Vec<String> =
+            records.iter().map(|record| serde_json::to_string_pretty(record).unwrap()).collect();
+        let forms = [
+            ("lines.parquet", compact.join("\n")),
+            ("none-between.gz", compact.concat()),
+            ("array.csv", format!("[{}]", compact.join(","))),
+            ("pretty", pretty.join("\n")),
+            ("marked.json", format!("\u{feff}{}", pretty.join("\r\n"))),
+        ];
+        // A lake for each: CloudTrail's records are the same events, of which one lake keeps one.
+        let rows_of = |(name, text): &(&str, String)| {
+            let site = Site::new();
+            site.put(name, text.as_bytes());
+            site.ingest().ended(0);
+            let mut rows = rows(&site);
+            for row in &mut rows {
+                // Evidence differs, and so does the id of a state that is named by its text.
+                let metadata = row["metadata"].as_object_mut().unwrap();
+                metadata.retain(|name, _| name != "log_name" && name != "uid");
+            }
+            rows
+        };
+        let expected = rows_of(&forms[0]);
+        assert_eq!(expected.len(), records.len(), "{}", case.key());
+        for form in &forms[1..] {
+            assert_same_rows(&rows_of(form), &expected);
+        }
+    }
+}
+
+/// A broken record costs itself, and can be found.
+#[test]
+fn a_broken_record_costs_itself() {
+    let (site, cases) = (Site::new(), cases());
+    let mut expected = 0;
+    for case in &cases {
+        let text = String::from_utf8(case.bytes.clone()).unwrap();
+        let broken = if case.is_lines() {
+            let (header, rest) = text.split_once('\n').unwrap();
+            format!("{header}\nno flow record at all\n{rest}")
+        } else {
+            let records = records(&text);
+            let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+            format!("{}\n{{\"broken\": nothing}}\n{}", lines[0], lines[1..].join("\n"))
+        };
+        expected += records_of(case).len();
+        site.put(&case.key(), broken.as_bytes());
+    }
+    site.ingest().ended(0);
+    let set_aside = site.quarantine();
+    assert_eq!(rows(&site).len(), expected);
+    assert_eq!(set_aside.len(), cases.len(), "{set_aside:#?}");
+}
+
+/// Whatever type a value has, its record becomes an event or is set aside, and nothing panics.
+#[test]
+fn wrong_types_anywhere_are_survived() {
+    let odd = ["null", "true", "-7", "1e400", "\"\"", "\"\\ud83d\"", "[]", "{}", "[[{\"a\":[1]}]]"];
+    let odd: Vec<&str> = odd.into_iter().collect();
+    for case in cases().iter().filter(|case| !case.is_lines()) {
+        let mut lines = Vec::new();
+        for record in records_of(case).iter().take(2) {
+            let mut pointers = Vec::new();
+            paths(record, String::new(), &mut pointers);
+            for (number, pointer) in pointers.iter().enumerate() {
+                let mut changed = record.clone();
+                *changed.pointer_mut(pointer).unwrap() = Value::String("@@odd@@".to_owned());
+                // Two kinds a path keep this short; over all paths each kind comes often.
+                for shift in [0, 4] {
+                    let odd = odd[(number + shift) % odd.len()];
+                    lines.push(changed.to_string().replace("\"@@odd@@\"", odd));
+                }
+            }
+        }
+        let site = Site::new();
+        let key = format!("AWSLogs/111122223333/GuardDuty/eu-west-1/2025/01/05/{}", case.name);
+        site.put(&key, lines.join("\n").as_bytes());
+        site.ingest().ended(0);
+        let status = site.status();
+        let source = &status["sources"][0];
+        let count = |name: &str| source[name].as_u64().unwrap();
+        // One message may hold several findings.
+        assert!(count("records") >= lines.len() as u64, "{}: {source}", case.key());
+        assert_eq!(
+            count("records"),
+            count("events") + count("set_aside") + count("skipped"),
+            "{}",
+            case.key()
+        );
+        assert_eq!(rows(&site).len() as u64, count("events"), "{}", case.key());
+    }
+}
+
+/// The places of all values.
+fn paths(value: &Value, at: String, found: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (number, item) in items.iter().enumerate() {
+                paths(item, format!("{at}/{number}"), found);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                paths(member, format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+            }
+        }
+        _ => {}
+    }
+    if !at.is_empty() {
+        found.push(at);
+    }
+}
+
+/// Flow logs that AWS delivers as Parquet give the rows of those it delivers as text.
+#[test]
+fn a_parquet_file_gives_the_rows_of_its_text() {
+    for case in cases().iter().filter(|case| case.is_lines()) {
+        let text = String::from_utf8(case.bytes.clone()).unwrap();
+        let rows_of = |name: &str, bytes: &[u8]| {
+            let site = Site::new();
+            site.put(name, bytes);
+            site.ingest().ended(0);
+            let mut rows = rows(&site);
+            rows.iter_mut().for_each(|row| row["metadata"]["log_name"] = "the object".into());
+            rows
+        };
+        let expected = rows_of("x.log", text.as_bytes());
+        assert!(!expected.is_empty());
+        assert_same_rows(&rows_of("x.log", &parquet_of(&text)), &expected);
+    }
+}
+
+/// The lines of a flow log as a Parquet file, whose columns use underscores and nulls.
+fn parquet_of(text: &str) -> Vec<u8> {
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(' ').collect();
+    let table: Vec<Vec<&str>> = lines.map(|line| line.split(' ').collect()).collect();
+    let columns = header.iter().enumerate().map(|(number, name)| {
+        let cells = table.iter().map(|line| Some(line[number]).filter(|cell| *cell != "-"));
+        (name.replace('-', "_"), Arc::new(cells.collect::<StringArray>()) as ArrayRef, true)
+    });
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
