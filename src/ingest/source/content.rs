@@ -12,9 +12,10 @@ const CLOUDTRAIL_NAMES: [&[u8]; 3] = [b"\"eventSource\"", b"\"eventName\"", b"\"
 
 /// Names that only records of one source have, in the order in which they are looked for. A record is asked
 /// again by itself when it is parsed: here an object as a whole gets its source.
-const SIGNS: [(LogSource, &[u8]); 14] = [
+const SIGNS: [(LogSource, &[u8]); 18] = [
     (LogSource::Ocsf, b"\"class_uid\""),
     (LogSource::SecurityHub, b"\"ProductArn\""),
+    (LogSource::SecurityHub, b"\"aws.securityhub\""),
     (LogSource::GuardDuty, b"\"GuardDuty Finding\""),
     (LogSource::GuardDuty, b"\"detectorId\""),
     (LogSource::GuardDuty, b"\"DetectorId\""),
@@ -24,7 +25,10 @@ const SIGNS: [(LogSource, &[u8]); 14] = [
     (LogSource::AccessAnalyzer, b"\"resourceOwnerAccount\""),
     (LogSource::Macie, b"\"aws.macie\""),
     (LogSource::Macie, b"\"resourcesAffected\""),
+    (LogSource::Config, b"\"aws.config\""),
     (LogSource::Config, b"\"configurationItem"),
+    (LogSource::Config, b"\"invokingEvent\""),
+    (LogSource::Config, b"\"messageType\""),
     (LogSource::Config, b"\"complianceType\""),
     (LogSource::Config, b"\"ComplianceType\""),
 ];
