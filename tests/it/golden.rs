@@ -1,4 +1,4 @@
-//! What an event looks like: records in `tests/fixtures/cloudtrail`, and beside each file the OCSF events that
+//! What an event looks like: records in `tests/fixtures/<source>`, and beside each file the OCSF events that
 //! come of it, to be read by eye. `UPDATE_EXPECT=1 cargo test` writes them anew.
 
 use expect_test::expect_file;
@@ -20,12 +20,13 @@ fn without_nulls(value: Value) -> Value {
 }
 
 #[track_caller]
-fn check(case: &str) {
-    let folder = format!("{}/tests/fixtures/cloudtrail", env!("CARGO_MANIFEST_DIR"));
+fn check(source: &str, case: &str) {
+    let folder = format!("{}/tests/fixtures/{source}", env!("CARGO_MANIFEST_DIR"));
     let site = Site::new();
     site.put(&format!("{case}.json"), &std::fs::read(format!("{folder}/{case}.json")).unwrap());
     site.ingest().ended(0);
-    let mut rows = site.query("select * from cloudtrail order by metadata.sequence");
+    let view = if source == "cloudtrail" { "cloudtrail" } else { "finding_history" };
+    let mut rows = site.query(&format!("select * from {view} order by metadata.sequence"));
     for row in &mut rows {
         // The folder of the test is another each time.
         row["metadata"]["log_name"] = "the object".into();
@@ -41,30 +42,60 @@ fn check(case: &str) {
 
 #[test]
 fn a_sign_in() {
-    check("sign_in");
+    check("cloudtrail", "sign_in");
 }
 
 #[test]
 fn a_role_assumed_by_a_person_and_by_a_service() {
-    check("role_assumed");
+    check("cloudtrail", "role_assumed");
 }
 
 #[test]
 fn a_user_changed() {
-    check("user_changed");
+    check("cloudtrail", "user_changed");
 }
 
 #[test]
 fn an_object_read_through_an_endpoint() {
-    check("object_read");
+    check("cloudtrail", "object_read");
 }
 
 #[test]
 fn a_function_updated_under_a_versioned_name() {
-    check("function_updated");
+    check("cloudtrail", "function_updated");
 }
 
 #[test]
-fn an_insight() {
-    check("insight");
+fn a_connection_from_outside() {
+    check("guardduty", "connection");
+}
+
+#[test]
+fn a_stolen_key_and_the_calls_it_made() {
+    check("guardduty", "access_key");
+}
+
+#[test]
+fn what_a_machine_did() {
+    check("guardduty", "runtime");
+}
+
+#[test]
+fn an_attack_sequence() {
+    check("guardduty", "attack_sequence");
+}
+
+#[test]
+fn clusters_databases_functions_and_volumes() {
+    check("guardduty", "others");
+}
+
+#[test]
+fn an_insight_that_starts_and_ends() {
+    check("insight", "call_rate");
+}
+
+#[test]
+fn an_insight_over_an_event_bus() {
+    check("insight", "error_rate");
 }

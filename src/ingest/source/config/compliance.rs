@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use super::uid::finding_uid;
 use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::document::finding::{Finding, Severity, Status};
-use crate::ingest::source::document::place::{of_arn, take_account, take_region};
-use crate::ingest::source::document::record::Mapped;
+use crate::ingest::source::document::observables::add_observables;
+use crate::ingest::source::document::place::of_arn;
+use crate::ingest::source::document::record::{Mapped, Record};
+use crate::ingest::source::document::take;
 use crate::ingest::source::time::take_time;
 use crate::lake::table::Table;
 use crate::ocsf::event::Object;
@@ -25,7 +27,7 @@ pub(super) fn is_one(body: Item<'_>) -> bool {
 ///
 /// # Errors
 /// It names no rule or no resource.
-pub(super) fn normalize(body: Item<'_>) -> Result<Mapped, &'static str> {
+pub(super) fn normalize(record: Record<'_>, body: Item<'_>) -> Result<Mapped, &'static str> {
     let rule = rule(body)?;
     let result = body.get("newEvaluationResult").filter(|result| result.kind() == Kind::Object);
     // After its resource is gone, a rule has no new result.
@@ -50,10 +52,11 @@ pub(super) fn normalize(body: Item<'_>) -> Result<Mapped, &'static str> {
     event.text("compliance.status_code", kind);
     event.text("compliance.status_detail", result.take_text("Annotation"));
     set_rule(&rule, &mut event);
-    let region = take_region(body, "awsRegion");
+    let region = take::region(record, body, "awsRegion");
     set_resource(&rule, region.as_deref(), &mut event);
+    add_observables(&mut event);
     let of_arn = rule.arn.as_deref().map(of_arn).unwrap_or_default();
-    let account = take_account(body, "awsAccountId").or(of_arn.1);
+    let account = take::account(record, body, "awsAccountId").or(of_arn.1);
     Ok(Mapped { table: Table::Compliance, time, account, region: region.or(of_arn.0), event })
 }
 
@@ -124,5 +127,4 @@ fn set_resource(rule: &Rule<'_>, region: Option<&str>, event: &mut Object) {
     event.text("resource.type", rule.kind.clone());
     event.constant("resource.uid", &rule.resource);
     event.text("resource.region", region.map(Cow::Borrowed));
-    event.observable("resource.uid", &rule.resource, ("Resource UID", 10));
 }

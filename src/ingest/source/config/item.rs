@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::document::labels::take_labels;
-use crate::ingest::source::document::place::{of_arn, take_account, take_region};
-use crate::ingest::source::document::record::Mapped;
+use crate::ingest::source::document::place::of_arn;
+use crate::ingest::source::document::record::{Mapped, Record};
+use crate::ingest::source::document::take;
 use crate::ingest::source::document::vulnerability::each;
 use crate::ingest::source::time::take_time;
 use crate::lake::table::Table;
@@ -47,7 +48,7 @@ pub(super) fn is_one(body: Item<'_>) -> bool {
 ///
 /// # Errors
 /// It names no resource.
-pub(super) fn normalize(body: Item<'_>) -> Result<Mapped, &'static str> {
+pub(super) fn normalize(record: Record<'_>, body: Item<'_>) -> Result<Mapped, &'static str> {
     let item = within(body);
     if item.get("resourceId").or_else(|| item.get("ARN")).and_then(Item::text).is_none() {
         return Err("a configuration item of no resource");
@@ -74,8 +75,9 @@ pub(super) fn normalize(body: Item<'_>) -> Result<Mapped, &'static str> {
     }
     take_empty(body, "configurationItemDiff");
     let time = take_time(item, "configurationItemCaptureTime");
-    let account = take_account(item, "awsAccountId").or_else(|| take_account(item, "accountId"));
-    let region = take_region(item, "awsRegion").or(place.0);
+    let named = if item.get("awsAccountId").is_some() { "awsAccountId" } else { "accountId" };
+    let account = take::account(record, item, named);
+    let region = take::region(record, item, "awsRegion").or(place.0);
     Ok(Mapped { table: Table::ConfigurationItem, time, account: account.or(place.1), region, event: row })
 }
 

@@ -34,10 +34,10 @@ pub fn recognizes(record: Record<'_>) -> bool {
 pub fn normalize(record: Record<'_>) -> Result<Mapped, &'static str> {
     let mut mapped = message::open(record.body, |body| {
         if compliance::is_one(body) {
-            return compliance::normalize(body);
+            return compliance::normalize(record, body);
         }
         if item::is_one(body) {
-            return item::normalize(body);
+            return item::normalize(record, body);
         }
         Err("a notice of AWS Config that tells no state")
     })?;

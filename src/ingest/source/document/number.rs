@@ -4,28 +4,12 @@ use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::time::plain_number;
 use crate::ocsf::columns::decimal;
 
-/// Takes a whole number for a column of 32 bits.
-pub fn take_int(item: Item<'_>, path: &str) -> Option<i64> {
-    let found = item.get(path).filter(|found| found.kind() == Kind::Number)?;
-    let number: i32 = found.json().parse().ok()?;
-    found.take();
-    Some(i64::from(number))
-}
-
 /// Takes a whole number that is written as text, for a column of 32 bits.
 pub fn take_int_of_text(item: Item<'_>, path: &str) -> Option<i64> {
     let found = item.get(path)?;
     let number = plain_number(&found.text()?).filter(|number| i32::try_from(*number).is_ok())?;
     found.take();
     Some(number)
-}
-
-/// Takes a port number.
-pub fn take_port(item: Item<'_>, path: &str) -> Option<i64> {
-    let found = item.get(path).filter(|found| found.kind() == Kind::Number)?;
-    let port: u16 = found.json().parse().ok()?;
-    found.take();
-    Some(i64::from(port))
 }
 
 /// Takes a number for a column of text.
@@ -66,12 +50,8 @@ mod tests {
 
     #[test]
     fn takes_what_a_column_tells_back_and_nothing_else() {
-        check("7", |item| take_int(item, "n"), &Some(7), true);
-        check("3000000000", |item| take_int(item, "n"), &None, false);
-        check("\"7\"", |item| take_int(item, "n"), &None, false);
         check("\"7\"", |item| take_int_of_text(item, "n"), &Some(7), true);
         check("\"07\"", |item| take_int_of_text(item, "n"), &None, false);
-        check("65536", |item| take_port(item, "n"), &None, false);
         check("0.5", |item| take_text_of_number(item, "n"), &Some("0.5".to_owned()), true);
     }
 

@@ -1,17 +1,6 @@
-//! Takes account and Region of a record, if the lake can say them.
+//! Where a record belongs, if it names that in an ARN alone.
 
-use crate::ingest::json::Item;
 use crate::lake::path::{AccountId, Region};
-
-/// Takes the account at a path. What is no account id is no place in the lake, and stays where it is.
-pub fn take_account(item: Item<'_>, path: &str) -> Option<String> {
-    take_if(item, path, |text| AccountId::read(text).is_some())
-}
-
-/// Takes the Region at a path.
-pub fn take_region(item: Item<'_>, path: &str) -> Option<String> {
-    take_if(item, path, |text| Region::read(text).is_some())
-}
 
 /// Returns the Region and the account in an ARN, if these places hold any: nobody checks what is called an ARN.
 pub fn of_arn(arn: &str) -> (Option<String>, Option<String>) {
@@ -23,13 +12,6 @@ pub fn of_arn(arn: &str) -> (Option<String>, Option<String>) {
     };
     let region = parts.next().filter(is_region).map(str::to_owned);
     (region, parts.next().filter(|text| AccountId::read(text).is_some()).map(str::to_owned))
-}
-
-fn take_if(item: Item<'_>, path: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
-    let found = item.get(path)?;
-    let text = found.text().filter(|text| fits(text))?;
-    found.take();
-    Some(text.into_owned())
 }
 
 #[cfg(test)]

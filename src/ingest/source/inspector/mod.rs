@@ -12,8 +12,10 @@ mod resource;
 
 use crate::ingest::json::Item;
 use crate::ingest::source::document::finding::{Finding, Severity, Status};
-use crate::ingest::source::document::place::{of_arn, take_account};
+use crate::ingest::source::document::observables::add_observables;
+use crate::ingest::source::document::place::of_arn;
 use crate::ingest::source::document::record::{Mapped, Record};
+use crate::ingest::source::document::take;
 use crate::ingest::source::time::take_time;
 use crate::lake::table::Table;
 use crate::ocsf::event::Object;
@@ -55,7 +57,9 @@ pub fn normalize(record: Record<'_>) -> Result<Mapped, &'static str> {
         reachability::set(body, &mut event);
         resource::set_all(body, &mut event);
     }
-    let account = take_account(body, "awsAccountId").or(account);
+    add_observables(&mut event);
+    let account = take::account(record, body, "awsAccountId").or(account);
+    let region = take::region(record, body, "region").or(region);
     Ok(Mapped { table, time: modified.or(last).or(first), account, region, event })
 }
 

@@ -9,18 +9,13 @@ use crate::ocsf::event::{Object, Value};
 pub(super) fn set_one(body: Item<'_>, event: &mut Object) {
     let found = body.get("resources").into_iter().flat_map(Item::elements).map(read);
     if let Some(resource) = found.into_iter().find(|resource| !resource.is_empty()) {
-        observe(&resource, "resource.uid", event);
         event.set("resource", Value::Object(resource));
     }
 }
 
 /// Sets all resources.
 pub(super) fn set_all(body: Item<'_>, event: &mut Object) {
-    let resources = each(body, "resources", read);
-    for resource in &resources {
-        observe(resource, "resources[].uid", event);
-    }
-    event.objects("resources", resources);
+    event.objects("resources", each(body, "resources", read));
 }
 
 fn read(item: Item<'_>) -> Object {
@@ -33,10 +28,4 @@ fn read(item: Item<'_>) -> Object {
     resource.texts("labels", take_labels(item, "tags"));
     resource.text("data", item.take_json("details"));
     resource
-}
-
-fn observe(resource: &Object, path: &str, event: &mut Object) {
-    if let Some(Value::Text(uid)) = resource.get("uid") {
-        event.observable(path, uid, ("Resource UID", 10));
-    }
 }

@@ -8,12 +8,13 @@ use std::net::IpAddr;
 
 use super::frame::product_field;
 use crate::ingest::json::Item;
-use crate::ingest::source::document::number::{take_decimal, take_int, take_port};
+use crate::ingest::source::document::number::take_decimal;
+use crate::ingest::source::document::take::{hostname, int, ip, is_hostname, port};
 use crate::ingest::source::time::{plain_number, take_time};
 use crate::ocsf::columns::decimal;
 use crate::ocsf::event::{Object, Value};
 
-/// Sets `evidences`, and as observables the addresses in them.
+/// Sets `evidences`.
 pub(super) fn set(body: Item<'_>, event: &mut Object) {
     let mut evidences = body.get("Action").map(actions).unwrap_or_default();
     if evidences.is_empty() {
@@ -26,18 +27,7 @@ pub(super) fn set(body: Item<'_>, event: &mut Object) {
         intelligence.text("data", body.take_json("ThreatIntelIndicators"));
     }
     evidences.push(intelligence);
-    for evidence in &evidences {
-        observe(evidence, event);
-    }
     event.objects("evidences", evidences);
-}
-
-fn observe(evidence: &Object, event: &mut Object) {
-    for path in ["src_endpoint.ip", "dst_endpoint.ip"] {
-        if let Some(Value::Text(ip)) = evidence.get(path) {
-            event.observable(&format!("evidences[].{path}"), ip, ("IP Address", 2));
-        }
-    }
 }
 
 /// Reads `Action`: one of four kinds.
@@ -80,11 +70,7 @@ fn call(item: Item<'_>) -> Object {
 
 fn question(item: Item<'_>) -> Object {
     let mut evidence = Object::default();
-    let domain = item.get("Domain").filter(|domain| domain.text().is_some_and(|text| is_hostname(&text)));
-    if let Some(domain) = domain {
-        evidence.text("query.hostname", domain.text());
-        domain.take();
-    }
+    evidence.text("query.hostname", hostname(item, "Domain"));
     evidence
 }
 
@@ -123,7 +109,7 @@ fn network(item: Item<'_>) -> Object {
         ("src_endpoint", ["SourceIpV4", "SourceIpV6", "SourcePort", "SourceDomain"]),
         ("dst_endpoint", ["DestinationIpV4", "DestinationIpV6", "DestinationPort", "DestinationDomain"]),
     ] {
-        let [v4, v6, port, domain] = names;
+        let [v4, v6, number, domain] = names;
         let mut endpoint = Object::default();
         address(item, v4, &mut endpoint);
         if endpoint.is_empty() {
@@ -131,7 +117,7 @@ fn network(item: Item<'_>) -> Object {
         }
         // An endpoint needs an address: OCSF 1.1.0 knows none by its domain or port alone.
         if !endpoint.is_empty() {
-            endpoint.integer("port", take_port(item, port));
+            endpoint.integer("port", port(item, number));
             endpoint.text("domain", item.take_text(domain));
         }
         put(&mut evidence, path, endpoint);
@@ -142,11 +128,11 @@ fn network(item: Item<'_>) -> Object {
 /// Reads `Process`, which OCSF wants with its number.
 fn process(item: Item<'_>) -> Object {
     let mut evidence = Object::default();
-    if let Some(pid) = take_int(item, "Pid") {
+    if let Some(pid) = int(item, "Pid") {
         evidence.integer("process.pid", pid);
         evidence.text("process.name", item.take_text("Name"));
         evidence.integer("process.created_time_dt", take_time(item, "LaunchedAt"));
-        evidence.integer("process.parent_process.pid", take_int(item, "ParentPid"));
+        evidence.integer("process.parent_process.pid", int(item, "ParentPid"));
         if let Some(path) = item.take_text("Path") {
             let name = path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
             evidence.text("process.file.path", Some(path));
@@ -230,16 +216,12 @@ fn protocol<'d>(item: Item<'d>, evidence: &Object) -> Option<Cow<'d, str>> {
 
 /// Takes an address as the first attribute of an endpoint.
 fn address(item: Item<'_>, path: &str, endpoint: &mut Object) {
-    let found = item.get(path).filter(|found| found.text().is_some_and(|text| is_ip(&text)));
-    if let Some(found) = found {
-        endpoint.text("ip", found.text());
-        found.take();
-    }
+    endpoint.text("ip", ip(item, path));
 }
 
 /// Takes a port, if there is an address to say it of.
 fn port_of(endpoint: &Object, item: Item<'_>, path: &str) -> Option<i64> {
-    endpoint.get("ip").and_then(|_| take_port(item, path))
+    endpoint.get("ip").and_then(|_| port(item, path))
 }
 
 fn put(evidence: &mut Object, path: &'static str, endpoint: Object) {
@@ -250,15 +232,4 @@ fn put(evidence: &mut Object, path: &'static str, endpoint: Object) {
 
 fn is_ip(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok()
-}
-
-/// Says whether OCSF takes a text for the name of a host.
-fn is_hostname(text: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    text.split('.').all(is_label)
 }

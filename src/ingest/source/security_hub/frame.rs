@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use crate::ingest::json::Item;
 use crate::ingest::source::document::finding::{Finding, Severity, Status};
-use crate::ingest::source::document::number::take_int;
 use crate::ingest::source::document::place::of_arn;
 use crate::ingest::source::document::record::Record;
+use crate::ingest::source::document::take::int;
 use crate::ingest::source::time::take_time;
 use crate::lake::table::Table;
 use crate::ocsf::event::Object;
@@ -30,7 +30,7 @@ pub(super) fn event(record: Record<'_>, table: Table) -> (Object, Option<i64>) {
     event.integer("finding_info.first_seen_time_dt", first);
     event.integer("finding_info.last_seen_time_dt", last);
     related(body, &mut event);
-    event.integer("confidence_score", take_int(body, "Confidence"));
+    event.integer("confidence_score", int(body, "Confidence"));
     event.text("message", body.take_text("Note.Text"));
     (event, modified.or(last).or(created))
 }

@@ -19,8 +19,9 @@ mod vulnerability;
 mod resource;
 mod evidence;
 
-use crate::ingest::source::document::place::{take_account, take_region};
+use crate::ingest::source::document::observables::add_observables;
 use crate::ingest::source::document::record::{Mapped, Record};
+use crate::ingest::source::document::take;
 use crate::lake::table::Table;
 
 /// Says whether a record is one of these.
@@ -55,8 +56,9 @@ pub fn normalize(record: Record<'_>) -> Result<Mapped, &'static str> {
             evidence::set(body, &mut event);
         }
     }
-    let account = take_account(body, "AwsAccountId");
-    let region = take_region(body, "Region").or_else(|| frame::region(body));
+    add_observables(&mut event);
+    let account = take::account(record, body, "AwsAccountId");
+    let region = take::region(record, body, "Region").or_else(|| frame::region(body));
     Ok(Mapped { table, time, account, region, event })
 }
 

@@ -11,7 +11,6 @@ use crate::ocsf::event::{Object, Value};
 pub(super) fn set_one(body: Item<'_>, event: &mut Object) {
     let first = body.get("Resources").into_iter().flat_map(Item::elements).map(|item| read(body, item));
     if let Some(resource) = first.into_iter().find(|resource| !resource.is_empty()) {
-        observe(&resource, "resource.uid", event);
         event.set("resource", Value::Object(resource));
     }
 }
@@ -24,7 +23,6 @@ pub(super) fn set_all(body: Item<'_>, event: &mut Object) {
     let owner = product_field(body, "ResourceOwnerAccount").map(Cow::into_owned);
     for resource in &mut resources {
         resource.text("owner.account.uid", owner.as_deref().map(Cow::Borrowed));
-        observe(resource, "resources[].uid", event);
     }
     event.objects("resources", resources);
 }
@@ -45,10 +43,4 @@ fn read(body: Item<'_>, item: Item<'_>) -> Object {
         resource.constant("criticality", value.json());
     }
     resource
-}
-
-fn observe(resource: &Object, path: &str, event: &mut Object) {
-    if let Some(Value::Text(uid)) = resource.get("uid") {
-        event.observable(path, uid, ("Resource UID", 10));
-    }
 }
