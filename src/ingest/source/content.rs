@@ -18,10 +18,11 @@ const SIGNS: [(LogSource, &[u8]); 20] = [
     (LogSource::SecurityHub, b"\"aws.securityhub\""),
     (LogSource::GuardDuty, b"\"GuardDuty Finding\""),
     (LogSource::GuardDuty, b"\"guardduty\""),
-    (LogSource::GuardDuty, b"\"detectorId\""),
-    (LogSource::GuardDuty, b"\"DetectorId\""),
+    // Its weaknesses in code have detectors, too.
     (LogSource::Inspector, b"\"aws.inspector2\""),
     (LogSource::Inspector, b"\"findingArn\""),
+    (LogSource::GuardDuty, b"\"detectorId\""),
+    (LogSource::GuardDuty, b"\"DetectorId\""),
     (LogSource::AccessAnalyzer, b"\"aws.access-analyzer\""),
     (LogSource::AccessAnalyzer, b"\"resourceOwnerAccount\""),
     (LogSource::Macie, b"\"aws.macie\""),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::ingest::json::Item;
+use crate::ingest::source::config::finding_uid;
 use crate::ingest::source::document::finding::{Finding, Severity, Status};
 use crate::ingest::source::document::place::of_arn;
 use crate::ingest::source::document::record::Record;
@@ -19,7 +20,7 @@ pub(super) fn event(record: Record<'_>, table: Table) -> (Object, Option<i64>) {
     let finding = Finding { table, created, modified, severity: severity(body), status: status(body) };
     let mut event = finding.event(&product(body));
     metadata(record, &mut event);
-    event.text("finding_info.uid", uid(body).or_else(|| body.take_text("Id")));
+    event.text("finding_info.uid", rule_uid(body).or_else(|| body.take_text("Id")));
     let title = body.take_text("Title").or_else(|| body.get("GeneratorId").and_then(Item::text));
     event.text("finding_info.title", Some(title.unwrap_or(Cow::Borrowed("untitled"))));
     event.text("finding_info.desc", body.take_text("Description"));
@@ -81,11 +82,11 @@ fn metadata(record: Record<'_>, event: &mut Object) {
 }
 
 /// The uid of a rule's finding about a resource, as `config` gives it.
-fn uid(body: Item<'_>) -> Option<Cow<'_, str>> {
+fn rule_uid(body: Item<'_>) -> Option<Cow<'_, str>> {
     let rule = product_field(body, "aws/config/ConfigRuleArn")?;
     let resource = body.get("Resources")?.elements().next()?;
-    let (kind, id) = (product_field(body, "aws/config/ResourceType"), resource.get("Id")?.text()?);
-    Some(Cow::Owned(crate::ingest::source::config::finding_uid(&rule, kind.as_deref(), &id)))
+    let (kind, id) = (resource.get("Type").and_then(Item::text), resource.get("Id")?.text()?);
+    Some(Cow::Owned(finding_uid(&rule, kind.as_deref(), &id)))
 }
 
 /// Returns the company or the product in the product's ARN.
