@@ -25,7 +25,11 @@ fn check(source: &str, case: &str) {
     let site = Site::new();
     site.put(&format!("{case}.json"), &std::fs::read(format!("{folder}/{case}.json")).unwrap());
     site.ingest().ended(0);
-    let view = if source == "cloudtrail" { "cloudtrail" } else { "finding_history" };
+    let view = match (source, case) {
+        ("cloudtrail", _) => "cloudtrail",
+        ("config", "items") => "configuration_item",
+        _ => "finding_history",
+    };
     let mut rows = site.query(&format!("select * from {view} order by metadata.sequence"));
     for row in &mut rows {
         // The folder of the test is another each time.
@@ -113,4 +117,39 @@ fn access_inside_and_access_nobody_uses() {
 #[test]
 fn sensitive_data_and_changed_settings() {
     check("macie", "findings");
+}
+
+#[test]
+fn compliance_with_a_control() {
+    check("security_hub", "control");
+}
+
+#[test]
+fn vulnerabilities_in_the_security_finding_format() {
+    check("security_hub", "vulnerability");
+}
+
+#[test]
+fn threats_in_the_security_finding_format() {
+    check("security_hub", "threat");
+}
+
+#[test]
+fn a_vulnerability_as_inspector_sends_it() {
+    check("inspector", "on_the_bus");
+}
+
+#[test]
+fn an_open_port_and_a_weakness_in_code() {
+    check("inspector", "answer");
+}
+
+#[test]
+fn compliance_with_a_rule_in_every_wrapping() {
+    check("config", "compliance");
+}
+
+#[test]
+fn states_of_a_resource_in_every_wrapping() {
+    check("config", "items");
 }

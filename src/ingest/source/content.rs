@@ -12,21 +12,26 @@ const CLOUDTRAIL_NAMES: [&[u8]; 2] = [b"\"eventSource\"", b"\"eventName\""];
 
 /// Names that only records of one source have, in the order in which they are looked for. A record is asked
 /// again by itself when it is parsed: here an object as a whole gets its source.
-const SIGNS: [(LogSource, &[u8]); 17] = [
+const SIGNS: [(LogSource, &[u8]); 21] = [
     (LogSource::Ocsf, b"\"class_uid\""),
     (LogSource::SecurityHub, b"\"ProductArn\""),
+    (LogSource::SecurityHub, b"\"aws.securityhub\""),
     (LogSource::GuardDuty, b"\"GuardDuty Finding\""),
     (LogSource::GuardDuty, b"\"guardduty\""),
-    (LogSource::GuardDuty, b"\"detectorId\""),
-    (LogSource::GuardDuty, b"\"DetectorId\""),
+    // Its weaknesses in code have detectors, too.
     (LogSource::Inspector, b"\"aws.inspector2\""),
     (LogSource::Inspector, b"\"findingArn\""),
+    (LogSource::GuardDuty, b"\"detectorId\""),
+    (LogSource::GuardDuty, b"\"DetectorId\""),
     (LogSource::AccessAnalyzer, b"\"aws.access-analyzer\""),
     (LogSource::AccessAnalyzer, b"\"resourceOwnerAccount\""),
     (LogSource::AccessAnalyzer, b"\"analyzedAt\""),
     (LogSource::Macie, b"\"aws.macie\""),
     (LogSource::Macie, b"\"resourcesAffected\""),
+    (LogSource::Config, b"\"aws.config\""),
     (LogSource::Config, b"\"configurationItem"),
+    (LogSource::Config, b"\"invokingEvent\""),
+    (LogSource::Config, b"\"messageType\""),
     (LogSource::Config, b"\"complianceType\""),
     (LogSource::Config, b"\"ComplianceType\""),
     // Findings name identities as well.

@@ -6,10 +6,11 @@ use super::access;
 use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::document::finding::{Finding, Severity, Status};
 use crate::ingest::source::document::observables::add_observables;
+use crate::ingest::source::document::place;
 use crate::ingest::source::document::record::{Mapped, Record};
 use crate::ingest::source::document::take;
 use crate::ingest::source::time::take_time;
-use crate::lake::path::{AccountId, Region};
+use crate::lake::path::AccountId;
 use crate::lake::table::Table;
 use crate::ocsf::event::Object;
 
@@ -63,7 +64,7 @@ pub fn normalize(record: Record<'_>) -> Result<Mapped, &'static str> {
     event.text("metadata.event_code", take::text(record.whole, "detail-type"));
     let uid = id(finding).and_then(|name| take::text(finding, name));
     event.text("finding_info.uid", Some(uid.ok_or("an Access Analyzer finding without an id")?));
-    let (account, region) = place(record, finding);
+    let (account, region) = account_and_region(record, finding);
     let resource = resource(&mut event, finding, account.as_deref(), region.as_deref());
     related(&mut event, record, &resource);
     describe(&mut event, finding, (access, is_preview), &resource);
@@ -127,14 +128,12 @@ fn status(finding: Item<'_>) -> Option<Status> {
 }
 
 /// The account and the Region. Answers of the API name the owner alone, and the Region only inside the ARN.
-fn place(record: Record<'_>, finding: Item<'_>) -> (Option<String>, Option<String>) {
+fn account_and_region(record: Record<'_>, finding: Item<'_>) -> (Option<String>, Option<String>) {
     let owner =
         || take::filled(finding, "resourceOwnerAccount").filter(|text| AccountId::read(text).is_some());
     let account = take::account(record, finding, "accountId").or_else(|| owner().map(Cow::into_owned));
-    let arn = take::filled(finding, "resource");
-    let of_arn =
-        || arn.as_deref().and_then(|arn| arn.split(':').nth(3)).filter(|text| Region::read(text).is_some());
-    let region = take::region(record, finding, "region").or_else(|| of_arn().map(str::to_owned));
+    let of_arn = || place::of_arn(&take::filled(finding, "resource")?).0;
+    let region = take::region(record, finding, "region").or_else(of_arn);
     (account, region)
 }
 

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::ingest::json::{Item, Kind};
+use crate::ingest::source::document::labels::take_labels;
 use crate::ingest::source::document::take;
 use crate::ocsf::event::Object;
 
@@ -80,7 +81,7 @@ impl Owner<'_> {
     /// A resource, when it has a name or an id.
     fn resource(self, shape: &Shape, details: Item<'_>) -> Option<Object> {
         let mut resource = self.named(shape, details)?;
-        resource.texts("labels", labels(details));
+        resource.texts("labels", take_labels(details, "tags"));
         resource.text("data", Some(take::json(details)));
         Some(resource)
     }
@@ -123,14 +124,4 @@ impl Owner<'_> {
         let partition = take::filled(self.finding, "partition")?;
         Some(format!("arn:{partition}:ec2:{}:{}:instance/{id}", self.region?, self.account?))
     }
-}
-
-/// Tags as `key=value`.
-pub(super) fn labels(details: Item<'_>) -> Vec<String> {
-    let tags = details.get("tags").into_iter().flat_map(Item::elements);
-    let label = |tag: Item<'_>| {
-        let value = tag.get("value").and_then(Item::text).unwrap_or_default();
-        take::filled(tag, "key").map(|key| format!("{key}={value}"))
-    };
-    tags.filter_map(label).collect()
 }

@@ -3,8 +3,8 @@
 use super::action::{with_actor, with_endpoint};
 use super::endpoint::coordinates;
 use super::malware;
-use super::resource::labels;
 use crate::ingest::json::Item;
+use crate::ingest::source::document::labels::take_labels;
 use crate::ingest::source::document::take;
 use crate::ocsf::event::{Object, Value};
 
@@ -31,7 +31,7 @@ pub(super) fn resources(finding: Item<'_>) -> Vec<Object> {
         resource.text("region", take::filled(item, "region"));
         resource.text("cloud_partition", take::filled(item, "cloudPartition"));
         resource.text("owner.account.uid", take::filled(item, "accountId"));
-        resource.texts("labels", labels(item));
+        resource.texts("labels", take_labels(item, "tags"));
         resource.text("data", Some(take::json(item)));
         Some(resource)
     };

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::ingest::json::{Item, Kind};
+use crate::ingest::source::document::labels::take_labels;
 use crate::ingest::source::document::take;
 use crate::ingest::source::time::take_time;
 use crate::ocsf::event::Object;
@@ -78,17 +79,7 @@ fn resource(
     resource.text("cloud_partition", take::filled(finding, "partition"));
     resource.text("region", region.map(Cow::Borrowed));
     resource.text("owner.account.uid", account.map(Cow::Borrowed));
-    resource.texts("labels", labels(item));
+    resource.texts("labels", take_labels(item, "tags"));
     resource.text("data", Some(take::json(item)));
     Some(resource)
-}
-
-/// Tags as `key=value`.
-fn labels(item: Item<'_>) -> Vec<String> {
-    let tags = item.get("tags").into_iter().flat_map(Item::elements);
-    let label = |tag: Item<'_>| {
-        let value = take::filled(tag, "value").unwrap_or_default();
-        take::filled(tag, "key").map(|key| format!("{key}={value}"))
-    };
-    tags.filter_map(label).collect()
 }
