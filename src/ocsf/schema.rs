@@ -313,15 +313,21 @@ pub const fn list(list: &str, path: &str) -> ListColumn {
         if line.path.0 == line.path.1 {
             continue;
         }
-        let prefix = list_prefix(bytes, &line);
-        let fresh = prefix.0 != prefix.1 && !same(bytes, prefix, bytes, last);
-        if prefix.0 != prefix.1 && same(bytes, prefix, want, (0, want.len())) {
-            return ListColumn(if fresh { count } else { count - 1 });
+        let mut prefix = list_prefix(bytes, &line, line.path.0);
+        while prefix.0 != prefix.1 {
+            // What is in a list stands together, so the line before knows it or nobody does.
+            let is_fresh = !is_below(bytes, last, prefix);
+            if is_fresh && same(bytes, prefix, want, (0, want.len())) {
+                return ListColumn(count);
+            }
+            count += is_fresh as usize;
+            prefix = if prefix.1 == line.path.1 {
+                (line.path.0, line.path.0)
+            } else {
+                list_prefix(bytes, &line, prefix.1)
+            };
         }
-        if fresh {
-            count += 1;
-            last = prefix;
-        }
+        last = line.path;
     }
     panic!("no such list in the list of columns")
 }
@@ -373,20 +379,26 @@ const fn same(a: &[u8], a_span: (usize, usize), b: &[u8], b_span: (usize, usize)
     true
 }
 
-/// The part of a path up to and with its `[]`; of a map the whole path; else nothing.
+/// The next list of a path behind `from`: the path up to and with its `[]`; of a map the whole path; else nothing.
 #[expect(clippy::indexing_slicing, reason = "runs at compile time only, on our own list")]
-const fn list_prefix(bytes: &[u8], line: &Line) -> (usize, usize) {
-    if bytes[line.leaf_type.0] == b'm' {
-        return line.path;
-    }
-    let mut at = line.path.0;
+const fn list_prefix(bytes: &[u8], line: &Line, from: usize) -> (usize, usize) {
+    let mut at = from;
     while at < line.path.1 {
         if bytes[at] == b']' {
             return (line.path.0, at + 1);
         }
         at += 1;
     }
+    if bytes[line.leaf_type.0] == b'm' && from == line.path.0 {
+        return line.path;
+    }
     (line.path.0, line.path.0)
+}
+
+/// Says whether a path starts with a list of another.
+const fn is_below(bytes: &[u8], path: (usize, usize), prefix: (usize, usize)) -> bool {
+    let len = prefix.1 - prefix.0;
+    path.1 - path.0 >= len && same(bytes, (path.0, path.0 + len), bytes, prefix)
 }
 
 #[expect(clippy::panic, reason = "runs at compile time only: a wrong path stops the build")]
@@ -445,6 +457,18 @@ mod tests {
             assert_eq!(handle, slot, "{}", leaf.path);
         }
         assert_eq!(list(CLOUD_TRAIL, "unmapped").0 + 1, schema.counts.list);
+    }
+
+    /// `unmapped` is the last of each list of columns, behind lists in lists.
+    #[test]
+    fn lists_in_lists_count() {
+        for columns in [CLOUD_TRAIL, VPC_FLOW, FINDINGS, CONFIGURATION_ITEM] {
+            let schema = TableSchema::read(columns).unwrap();
+            assert_eq!(list(columns, "unmapped").0 + 1, schema.counts.list);
+            assert_eq!(map(columns, "unmapped").value.0 + 1, schema.counts.text);
+        }
+        assert_eq!(list("a[].b[].c string x\na[].d[] string x\ne[] int x\n", "a[].d[]").0, 2);
+        assert_eq!(list("a[].b[].c string x\na[].d[] string x\ne[] int x\n", "e[]").0, 3);
     }
 
     #[test]

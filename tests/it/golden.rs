@@ -1,4 +1,4 @@
-//! What an event looks like: records in `tests/fixtures/cloudtrail`, and beside each file the OCSF events that
+//! What an event looks like: records in `tests/fixtures/<source>`, and beside each file the OCSF events that
 //! come of it, to be read by eye. `UPDATE_EXPECT=1 cargo test` writes them anew.
 
 use expect_test::expect_file;
@@ -20,12 +20,17 @@ fn without_nulls(value: Value) -> Value {
 }
 
 #[track_caller]
-fn check(case: &str) {
-    let folder = format!("{}/tests/fixtures/cloudtrail", env!("CARGO_MANIFEST_DIR"));
+fn check(source: &str, case: &str) {
+    let folder = format!("{}/tests/fixtures/{source}", env!("CARGO_MANIFEST_DIR"));
     let site = Site::new();
     site.put(&format!("{case}.json"), &std::fs::read(format!("{folder}/{case}.json")).unwrap());
     site.ingest().ended(0);
-    let mut rows = site.query("select * from cloudtrail order by metadata.sequence");
+    let view = match (source, case) {
+        ("cloudtrail", _) => "cloudtrail",
+        ("config", "items") => "configuration_item",
+        _ => "finding_history",
+    };
+    let mut rows = site.query(&format!("select * from {view} order by metadata.sequence"));
     for row in &mut rows {
         // The folder of the test is another each time.
         row["metadata"]["log_name"] = "the object".into();
@@ -41,30 +46,110 @@ fn check(case: &str) {
 
 #[test]
 fn a_sign_in() {
-    check("sign_in");
+    check("cloudtrail", "sign_in");
 }
 
 #[test]
 fn a_role_assumed_by_a_person_and_by_a_service() {
-    check("role_assumed");
+    check("cloudtrail", "role_assumed");
 }
 
 #[test]
 fn a_user_changed() {
-    check("user_changed");
+    check("cloudtrail", "user_changed");
 }
 
 #[test]
 fn an_object_read_through_an_endpoint() {
-    check("object_read");
+    check("cloudtrail", "object_read");
 }
 
 #[test]
 fn a_function_updated_under_a_versioned_name() {
-    check("function_updated");
+    check("cloudtrail", "function_updated");
 }
 
 #[test]
-fn an_insight() {
-    check("insight");
+fn a_connection_from_outside() {
+    check("guardduty", "connection");
+}
+
+#[test]
+fn a_stolen_key_and_the_calls_it_made() {
+    check("guardduty", "access_key");
+}
+
+#[test]
+fn what_a_machine_did() {
+    check("guardduty", "runtime");
+}
+
+#[test]
+fn an_attack_sequence() {
+    check("guardduty", "attack_sequence");
+}
+
+#[test]
+fn clusters_databases_functions_and_volumes() {
+    check("guardduty", "others");
+}
+
+#[test]
+fn an_insight_that_starts_and_ends() {
+    check("insight", "call_rate");
+}
+
+#[test]
+fn an_insight_over_an_event_bus() {
+    check("insight", "error_rate");
+}
+
+#[test]
+fn access_from_outside() {
+    check("access_analyzer", "external");
+}
+
+#[test]
+fn access_inside_and_access_nobody_uses() {
+    check("access_analyzer", "unused");
+}
+
+#[test]
+fn sensitive_data_and_changed_settings() {
+    check("macie", "findings");
+}
+
+#[test]
+fn compliance_with_a_control() {
+    check("security_hub", "control");
+}
+
+#[test]
+fn vulnerabilities_in_the_security_finding_format() {
+    check("security_hub", "vulnerability");
+}
+
+#[test]
+fn threats_in_the_security_finding_format() {
+    check("security_hub", "threat");
+}
+
+#[test]
+fn a_vulnerability_as_inspector_sends_it() {
+    check("inspector", "on_the_bus");
+}
+
+#[test]
+fn an_open_port_and_a_weakness_in_code() {
+    check("inspector", "answer");
+}
+
+#[test]
+fn compliance_with_a_rule_in_every_wrapping() {
+    check("config", "compliance");
+}
+
+#[test]
+fn states_of_a_resource_in_every_wrapping() {
+    check("config", "items");
 }

@@ -77,8 +77,8 @@ fn records(text: &str) -> Vec<Value> {
 }
 
 fn out_of(document: Value) -> Vec<Value> {
-    const CONTAINERS: [&str; 6] =
-        ["Records", "Findings", "findings", "configurationItems", "EvaluationResults", "events"];
+    const CONTAINERS: [&str; 7] =
+        ["Records", "Findings", "findings", "configurationItems", "EvaluationResults", "events", "Events"];
     if let Value::Array(items) = document {
         return items.into_iter().flat_map(out_of).collect();
     }

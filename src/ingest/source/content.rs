@@ -7,26 +7,35 @@ use super::vpc_flow::record::Field;
 /// How much of the text is looked at.
 const LOOK_BYTES: usize = 64 * 1024;
 
-/// Names that stand in every CloudTrail record, whatever is around it.
-const CLOUDTRAIL_NAMES: [&[u8]; 3] = [b"\"eventSource\"", b"\"eventName\"", b"\"userIdentity\""];
+/// Names that stand in CloudTrail records, whatever is around them. An Insights event has them deeper inside.
+const CLOUDTRAIL_NAMES: [&[u8]; 2] = [b"\"eventSource\"", b"\"eventName\""];
 
 /// Names that only records of one source have, in the order in which they are looked for. A record is asked
 /// again by itself when it is parsed: here an object as a whole gets its source.
-const SIGNS: [(LogSource, &[u8]); 14] = [
+const SIGNS: [(LogSource, &[u8]); 21] = [
     (LogSource::Ocsf, b"\"class_uid\""),
     (LogSource::SecurityHub, b"\"ProductArn\""),
+    (LogSource::SecurityHub, b"\"aws.securityhub\""),
     (LogSource::GuardDuty, b"\"GuardDuty Finding\""),
-    (LogSource::GuardDuty, b"\"detectorId\""),
-    (LogSource::GuardDuty, b"\"DetectorId\""),
+    (LogSource::GuardDuty, b"\"guardduty\""),
+    // Its weaknesses in code have detectors, too.
     (LogSource::Inspector, b"\"aws.inspector2\""),
     (LogSource::Inspector, b"\"findingArn\""),
+    (LogSource::GuardDuty, b"\"detectorId\""),
+    (LogSource::GuardDuty, b"\"DetectorId\""),
     (LogSource::AccessAnalyzer, b"\"aws.access-analyzer\""),
     (LogSource::AccessAnalyzer, b"\"resourceOwnerAccount\""),
+    (LogSource::AccessAnalyzer, b"\"analyzedAt\""),
     (LogSource::Macie, b"\"aws.macie\""),
     (LogSource::Macie, b"\"resourcesAffected\""),
+    (LogSource::Config, b"\"aws.config\""),
     (LogSource::Config, b"\"configurationItem"),
+    (LogSource::Config, b"\"invokingEvent\""),
+    (LogSource::Config, b"\"messageType\""),
     (LogSource::Config, b"\"complianceType\""),
     (LogSource::Config, b"\"ComplianceType\""),
+    // Findings name identities as well.
+    (LogSource::CloudTrail, b"\"userIdentity\""),
 ];
 
 /// Says what the text is.
@@ -38,6 +47,9 @@ pub fn read_content(text: &[u8]) -> Result<LogSource, SkipReason> {
     let json = head.iter().find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf));
     let has = |name: &[u8]| memchr::memmem::find(head, name).is_some();
     if matches!(json, Some(b'{' | b'[')) {
+        if has(b"\"insightDetails\"") {
+            return Ok(LogSource::Insight);
+        }
         if CLOUDTRAIL_NAMES.iter().any(|name| has(name)) {
             return Ok(LogSource::CloudTrail);
         }

@@ -93,9 +93,8 @@ pub fn read_key(key: &str) -> KeyVerdict {
     let service = rest.next().map(|segment| segment.trim_start_matches("aws-service=")).unwrap_or_default();
     let region = rest.next().map(|segment| segment.trim_start_matches("aws-region=")).and_then(Region::read);
     let source = match service {
-        "CloudTrail" | "CloudTrail-Insight" | "CloudTrail-NetworkActivity" | "CloudTrail-Aggregated" => {
-            Some(LogSource::CloudTrail)
-        }
+        "CloudTrail" | "CloudTrail-NetworkActivity" | "CloudTrail-Aggregated" => Some(LogSource::CloudTrail),
+        "CloudTrail-Insight" => Some(LogSource::Insight),
         "vpcflowlogs" => Some(LogSource::VpcFlow),
         "GuardDuty" => Some(LogSource::GuardDuty),
         "Config" => Some(LogSource::Config),
@@ -154,7 +153,8 @@ mod tests {
         check(&format!("a/b/AWSLogs/111122223333/CloudTrail/{day}/{file}"), found);
         check(&format!("AWSLogs/o-exampleorg1/111122223333/CloudTrail/{day}/{file}"), found);
         check(&format!("o-exampleorg1/AWSLogs/o-exampleorg1/111122223333/CloudTrail/{day}/{file}"), found);
-        check(&format!("AWSLogs/111122223333/CloudTrail-Insight/{day}/{file}"), found);
+        let insight = "insight 111122223333 eu-west-1";
+        check(&format!("AWSLogs/111122223333/CloudTrail-Insight/{day}/{file}"), insight);
         check(&format!("AWSLogs/111122223333/CloudTrail-NetworkActivity/{day}/{file}"), found);
         check(&format!("AWSLogs/111122223333/CloudTrail-Aggregated/{day}/{file}"), found);
     }

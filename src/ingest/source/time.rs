@@ -1,5 +1,7 @@
 //! Times as AWS's services write them.
 
+use crate::ingest::json::{Item, Kind};
+
 /// Times before AWS or far in the future are mistakes, and no day of a lake.
 const YEARS: std::ops::RangeInclusive<i16> = 2000..=2199;
 
@@ -10,6 +12,58 @@ pub fn read_time(text: &str) -> Option<i64> {
     }
     let time: jiff::Timestamp = text.parse().ok()?;
     YEARS.contains(&jiff::tz::TimeZone::UTC.to_datetime(time).year()).then(|| time.as_millisecond())
+}
+
+/// Returns the time at a path of a document, as text of RFC 3339 or as a number since 1970, and takes it when the
+/// milliseconds tell the same instant back. What says more, a finer fraction or another offset, stays.
+pub fn take_time(item: Item<'_>, path: &str) -> Option<i64> {
+    let item = item.get(path)?;
+    let (time, is_exact) = match item.kind() {
+        Kind::Number => read_number(item.json())?,
+        _ => {
+            let text = item.text()?;
+            match read_time(&text) {
+                Some(time) => (time, is_whole_utc(&text)),
+                None => (read_words(&text)?, true),
+            }
+        }
+    };
+    if is_exact {
+        item.take();
+    }
+    Some(time)
+}
+
+/// Reads `Sep 8, 2023, 8:07:30 PM`, as Inspector writes times to EventBridge. They are UTC. Newer versions of Java
+/// put a narrow space before the half of the day.
+fn read_words(text: &str) -> Option<i64> {
+    let spaced = text.replace('\u{202f}', " ");
+    let civil = jiff::civil::DateTime::strptime("%b %d, %Y, %I:%M:%S %p", &spaced).ok()?;
+    let time = jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?;
+    YEARS.contains(&civil.year()).then(|| time.as_millisecond())
+}
+
+/// Says whether a time of RFC 3339 is in UTC and has no more than milliseconds.
+fn is_whole_utc(text: &str) -> bool {
+    let local = text.strip_suffix('Z').or_else(|| text.strip_suffix("+00:00"));
+    local.is_some_and(|local| {
+        let fraction = local.split_once('.').map_or("", |(_, fraction)| fraction);
+        fraction.trim_end_matches('0').len() <= 3
+    })
+}
+
+/// Reads seconds since 1970, with a fraction as SDKs dump them, or milliseconds, which are far larger. Says also
+/// whether the milliseconds are the whole of it.
+fn read_number(text: &str) -> Option<(i64, bool)> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if let Some(seconds) = epoch_seconds(whole) {
+        let is_number = fraction.bytes().all(|byte| byte.is_ascii_digit());
+        let milliseconds: String = fraction.chars().chain("000".chars()).take(3).collect();
+        let time = seconds + milliseconds.parse::<i64>().ok().filter(|_| is_number)?;
+        return Some((time, fraction.trim_end_matches('0').len() <= 3));
+    }
+    let time = plain_number(text)?;
+    epoch_seconds(&(time / 1000).to_string()).map(|_| (time, true))
 }
 
 /// Reads `YYYY-MM-DDThh:mm:ssZ`, the form CloudTrail writes: no other text gives the same number this way.
@@ -77,6 +131,37 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::json::Document;
+
+    #[test]
+    fn a_time_is_taken_when_milliseconds_tell_it_back() {
+        for (json, expected, is_taken) in [
+            (r#""2024-01-01T00:00:00Z""#, Some(1_704_067_200_000), true),
+            (r#""2024-01-01T00:00:00.250Z""#, Some(1_704_067_200_250), true),
+            (r#""2024-01-01T00:00:00.250000+00:00""#, Some(1_704_067_200_250), true),
+            (r#""2024-01-01T00:00:00.2501Z""#, Some(1_704_067_200_250), false),
+            (r#""2024-01-01T01:00:00+01:00""#, Some(1_704_067_200_000), false),
+            ("1704067200", Some(1_704_067_200_000), true),
+            ("1704067200.25", Some(1_704_067_200_250), true),
+            ("1704067200.2504", Some(1_704_067_200_250), false),
+            ("1704067200250", Some(1_704_067_200_250), true),
+            ("1704067200.2e1", None, false),
+            ("1.7040672e9", None, false),
+            ("-1", None, false),
+            (r#""yesterday""#, None, false),
+            ("null", None, false),
+            ("{}", None, false),
+            (r#""Sep 8, 2023, 8:07:30 PM""#, Some(1_694_203_650_000), true),
+            ("\"Sep 8, 2023, 8:07:30\u{202f}PM\"", Some(1_694_203_650_000), true),
+            (r#""Sep 8, 1923, 8:07:30 PM""#, None, false),
+            (r#""2023-09-08T20:07:30.366""#, None, false),
+        ] {
+            let text = format!(r#"{{"at":{json}}}"#);
+            let document = Document::read(&text, 0).unwrap();
+            assert_eq!(take_time(document.root(), "at"), expected, "{json}");
+            assert_eq!(document.root().is_touched(), is_taken, "{json}");
+        }
+    }
 
     #[test]
     fn plain_times_are_read_as_jiff_reads_them() {

@@ -302,7 +302,12 @@ impl<'a> Draft<'a> {
         index: u64,
     ) -> Result<(RecordHead, RawRecord), &'static str> {
         let time = self.time()?;
-        // Insights and aggregated events have a type and no name.
+        let is_insight = self.field_str(Field::EventCategory) == Some("Insight")
+            || self.field_str(Field::EventType) == Some("AwsCloudTrailInsight");
+        if is_insight {
+            return Err("an Insights event, which is a finding");
+        }
+        // Aggregated events have a type and no name.
         let name = self.field_str(Field::EventName).or_else(|| self.field_str(Field::EventType));
         let name = name.ok_or("a record without eventName and eventType")?;
         let source = self.field_str(Field::EventSource).unwrap_or_default();

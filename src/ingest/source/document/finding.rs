@@ -48,6 +48,8 @@ pub enum Status {
     Suppressed,
     /// It is no more.
     Resolved,
+    /// Its source no longer stands by it. OCSF has a number for this from 1.4 on.
+    Archived,
 }
 
 impl Status {
@@ -57,6 +59,7 @@ impl Status {
             Self::InProgress => (2, "In Progress"),
             Self::Suppressed => (3, "Suppressed"),
             Self::Resolved => (4, "Resolved"),
+            Self::Archived => (99, "Archived"),
         }
     }
 }
@@ -78,12 +81,12 @@ pub struct Finding {
 
 impl Finding {
     /// Starts an event with what all findings have. A finding is created when it has not changed since, closed
-    /// when it is resolved, and updated otherwise.
+    /// when it is resolved or archived, and updated otherwise.
     pub fn event(self, product: &str) -> Object {
         let mut event = Object::default();
         let class = self.table.class().unwrap_or(Class::DetectionFinding);
         let activity = match self.status {
-            Some(Status::Resolved) => 3,
+            Some(Status::Resolved | Status::Archived) => 3,
             _ if self.created.is_some() && self.created == self.modified => 1,
             _ => 2,
         };

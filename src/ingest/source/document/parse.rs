@@ -9,8 +9,8 @@ use crate::ingest::source::walk::Place;
 use crate::lake::path::{AccountId, EventDay};
 
 /// Arrays of records, by the names that answers of AWS's APIs and files of AWS Config give them.
-const CONTAINERS: [&[u8]; 6] =
-    [b"Findings", b"findings", b"configurationItems", b"EvaluationResults", b"Records", b"events"];
+const CONTAINERS: [&[u8]; 7] =
+    [b"Findings", b"findings", b"configurationItems", b"EvaluationResults", b"Records", b"events", b"Events"];
 
 /// Parses the document at the scanner into the heads of its events.
 ///

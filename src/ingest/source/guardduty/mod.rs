@@ -1,16 +1,19 @@
-//! GuardDuty findings: exported to S3, over EventBridge, or as its API answers.
+//! GuardDuty findings: exported to S3, over EventBridge, or as its API answers, whose names are capitalized.
+//!
+//! They become Detection Findings. A finding's name is its ARN, `finding_info.uid`: Security Hub's `Id` of the
+//! same finding is the same ARN, so that the two are one finding whichever way it comes. Its id is `metadata.uid`:
+//! a state that comes both ways is one event.
+//!
+//! `resource` has what it is about, `action` what was done, between which `endpoint`s and by which `process`,
+//! `malware` the files a scan found, `sequence` what an attack sequence adds, `attack` the words of MITRE ATT&CK.
 
-use crate::ingest::source::document::record::{Mapped, Record};
+mod normalize;
+mod resource;
+mod action;
+mod endpoint;
+mod process;
+mod malware;
+mod sequence;
+mod attack;
 
-/// Says whether a record is one of these.
-pub fn recognizes(_record: Record<'_>) -> bool {
-    false
-}
-
-/// Makes an event of a record.
-///
-/// # Errors
-/// Why it cannot be one.
-pub fn normalize(_record: Record<'_>) -> Result<Mapped, &'static str> {
-    Err("not built yet")
-}
+pub use normalize::{normalize, recognizes};
