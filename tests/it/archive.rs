@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use ashiato::lake::catalog::CatalogPlace;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
@@ -237,9 +238,9 @@ impl Site {
     /// Opens the lake's catalog. Close it, so that its write-ahead log does not vanish later.
     pub(crate) async fn catalog(&self) -> sqlx::AnyConnection {
         sqlx::any::install_default_drivers();
-        let url = self.postgres().unwrap_or_else(|| {
-            format!("sqlite://{}", self.lake().join("catalog.sqlite").display())
-        });
+        let url = self
+            .postgres()
+            .unwrap_or_else(|| format!("sqlite://{}", self.lake().join("catalog.sqlite").display()));
         sqlx::AnyConnection::connect(&url).await.unwrap()
     }
 
@@ -253,16 +254,35 @@ impl Site {
         Some(format!("{}/{name}", server.trim_end_matches('/')))
     }
 
+    /// Where the lake's catalog is.
+    pub(crate) fn catalog_place(&self) -> CatalogPlace {
+        self.postgres().map_or_else(
+            || CatalogPlace::File(self.lake().join("catalog.sqlite")),
+            |url| CatalogPlace::read(&url),
+        )
+    }
+
     /// Makes the database of this lake.
     fn prepare(self) -> Self {
-        if let Some(url) = self.postgres() {
-            let (server, name) = url.rsplit_once('/').unwrap();
-            let statement = format!("create database {name}");
-            let ran = Command::new("psql").args([&format!("{server}/postgres"), "-qc", &statement]).output();
-            let ran = Ran::of(ran.expect("psql is installed"));
-            assert!(ran.code == Some(0) || ran.err.contains("already exists"), "{ran:?}");
-        }
+        self.with_database(|name| format!("create database {name}"));
         self
+    }
+
+    /// Gives another lake, whose files were copied, the same catalog; that of SQLite is one of the files.
+    pub(crate) fn copy_database(&self, to: &Self) {
+        let Some(url) = self.postgres() else { return };
+        let (_, template) = url.rsplit_once('/').unwrap();
+        to.with_database(|name| format!("drop database {name}"));
+        to.with_database(|name| format!("create database {name} template {template}"));
+    }
+
+    /// Runs a statement about this lake's database, if it is in one.
+    fn with_database(&self, statement: impl FnOnce(&str) -> String) {
+        let Some(url) = self.postgres() else { return };
+        let (server, name) = url.rsplit_once('/').unwrap();
+        let words = [&format!("{server}/postgres"), "-qc", &statement(name)];
+        let ran = Ran::of(Command::new("psql").args(words).output().expect("psql is installed"));
+        assert!(ran.code == Some(0) || ran.err.contains("already exists"), "{ran:?}");
     }
 
     /// Copies an object of the archive to another key.
