@@ -247,6 +247,7 @@ impl Site {
     /// The database of this lake, where the tests run on PostgreSQL: `ASHIATO_TEST_POSTGRES` is the URL of a
     /// server, without a database.
     fn postgres(&self) -> Option<String> {
+        #[expect(clippy::disallowed_methods, reason = "no setting of the program: only tests read it")]
         let server = std::env::var("ASHIATO_TEST_POSTGRES").ok()?;
         let folder = self.root().file_name().unwrap().to_string_lossy().to_lowercase();
         let name: String = format!("ashiato_{folder}_{}", self.lake);
