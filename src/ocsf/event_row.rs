@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::Fields;
 
 use super::columns::Columns;
-use super::event::{Object, Value};
+use super::event::{Object, Value, decimal};
 use super::schema::Node;
 
 impl Columns {
@@ -91,20 +91,6 @@ impl Writing<'_> {
     }
 }
 
-/// Reads a decimal number that fits exactly into so many digits, as a multiple of its last place.
-fn decimal(digits: &str, precision: u8, scale: i8) -> Option<i128> {
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let scale = usize::try_from(scale).ok()?;
-    let kept = fraction.trim_end_matches('0');
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let unsigned = whole.strip_prefix('-').unwrap_or(whole);
-    if unsigned.is_empty() || !is_number(unsigned) || !is_number(fraction) || kept.len() > scale {
-        return None;
-    }
-    let number: i128 = format!("{whole}{kept:0<scale$}").parse().ok()?;
-    (number.unsigned_abs() < 10_u128.pow(u32::from(precision))).then_some(number)
-}
-
 #[cfg(test)]
 mod tests {
     use arrow::array::{Array, AsArray};
@@ -112,19 +98,6 @@ mod tests {
 
     use super::*;
     use crate::ocsf::schema::TableSchema;
-
-    #[test]
-    fn decimals_are_exact_or_refused() {
-        let check = |digits, expected| assert_eq!(decimal(digits, 3, 1), expected, "{digits}");
-        check("9.8", Some(98));
-        check("10", Some(100));
-        check("-0.50", Some(-5));
-        check("7.55", None);
-        check("100.0", None);
-        check("1e1", None);
-        check("", None);
-        check(".5", None);
-    }
 
     /// Lists in lists, with rows and items that have none, keep what belongs together together.
     #[test]
