@@ -313,7 +313,11 @@ mod tests {
             } else {
                 "/tmp/x"
             };
-            let value = if ["lanes", "jobs", "connections_max"].iter().any(|end| key.ends_with(end)) { "2" } else { value };
+            let value = if ["lanes", "jobs", "connections_max"].iter().any(|end| key.ends_with(end)) {
+                "2"
+            } else {
+                value
+            };
             let value = if key.ends_with("folder") { "/tmp/x" } else { value };
             read("", &[(&variable(key), value)]).unwrap();
         }
