@@ -14,7 +14,7 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch};
 use arrow::datatypes::Int32Type;
 
 use super::table::Table;
@@ -186,13 +186,16 @@ fn for_columns(
 }
 
 /// Says whether a column has one value, or none, in all rows: its page is a few bytes then, and setting a
-/// compressor up for it costs more than all else (a third of the CPU of small files). Lists are not looked into.
+/// compressor up for it costs more than all else (a third of the CPU of small files).
 fn is_same_in_all(rows: &RecordBatch, path: &str) -> bool {
     let mut parts = path.split('.');
-    let mut column = parts.next().and_then(|part| rows.column_by_name(part));
+    let first = parts.next().unwrap_or_default();
+    let mut column = rows.column_by_name(first.trim_end_matches("[]")).map(|column| items(column, first));
     for part in parts {
-        column =
-            column.and_then(|column| column.as_struct_opt()).and_then(|column| column.column_by_name(part));
+        let member = column
+            .and_then(|column| column.as_struct_opt())
+            .and_then(|column| column.column_by_name(part.trim_end_matches("[]")));
+        column = member.map(|member| items(member, part));
     }
     let Some(column) = column else { return false };
     if column.null_count() == column.len() {
@@ -208,4 +211,12 @@ fn is_same_in_all(rows: &RecordBatch, path: &str) -> bool {
         let first = numbers.values().first();
         numbers.values().iter().all(|number| Some(number) == first)
     })
+}
+
+/// Of a list its items.
+fn items<'a>(column: &'a ArrayRef, part: &str) -> &'a ArrayRef {
+    if !part.ends_with("[]") {
+        return column;
+    }
+    column.as_list_opt::<i32>().map_or(column, ListArray::values)
 }
