@@ -57,6 +57,10 @@ fn rows(site: &Site) -> Vec<Value> {
         "select * from vpc_flow",
         "select * from finding_history",
         "select * from configuration_item",
+        "select * from ocsf_api_activity",
+        "select * from ocsf_account_change",
+        "select * from ocsf_authentication",
+        "select * from ocsf_network",
     ];
     let mut rows: Vec<Value> = tables.into_iter().flat_map(|sql| site.query(sql)).collect();
     rows.sort_by_key(evidence);
