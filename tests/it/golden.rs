@@ -109,6 +109,21 @@ fn an_insight_over_an_event_bus() {
 }
 
 #[test]
+fn access_from_outside() {
+    check("access_analyzer", "external");
+}
+
+#[test]
+fn access_inside_and_access_nobody_uses() {
+    check("access_analyzer", "unused");
+}
+
+#[test]
+fn sensitive_data_and_changed_settings() {
+    check("macie", "findings");
+}
+
+#[test]
 fn compliance_with_a_control() {
     check("security_hub", "control");
 }

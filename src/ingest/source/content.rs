@@ -12,7 +12,7 @@ const CLOUDTRAIL_NAMES: [&[u8]; 2] = [b"\"eventSource\"", b"\"eventName\""];
 
 /// Names that only records of one source have, in the order in which they are looked for. A record is asked
 /// again by itself when it is parsed: here an object as a whole gets its source.
-const SIGNS: [(LogSource, &[u8]); 20] = [
+const SIGNS: [(LogSource, &[u8]); 21] = [
     (LogSource::Ocsf, b"\"class_uid\""),
     (LogSource::SecurityHub, b"\"ProductArn\""),
     (LogSource::SecurityHub, b"\"aws.securityhub\""),
@@ -25,6 +25,7 @@ const SIGNS: [(LogSource, &[u8]); 20] = [
     (LogSource::GuardDuty, b"\"DetectorId\""),
     (LogSource::AccessAnalyzer, b"\"aws.access-analyzer\""),
     (LogSource::AccessAnalyzer, b"\"resourceOwnerAccount\""),
+    (LogSource::AccessAnalyzer, b"\"analyzedAt\""),
     (LogSource::Macie, b"\"aws.macie\""),
     (LogSource::Macie, b"\"resourcesAffected\""),
     (LogSource::Config, b"\"aws.config\""),

@@ -18,6 +18,12 @@ pub fn text<'d>(item: Item<'d>, path: &str) -> Option<Cow<'d, str>> {
     text_that(item, path, |text| !text.is_empty())
 }
 
+/// Returns a text that says something, and leaves it where it is: another column tells it back, or something is
+/// only made of it.
+pub fn filled<'d>(item: Item<'d>, path: &str) -> Option<Cow<'d, str>> {
+    item.get(path)?.text().filter(|text| !text.is_empty())
+}
+
 /// Takes an IP address.
 pub fn ip<'d>(item: Item<'d>, path: &str) -> Option<Cow<'d, str>> {
     text_that(item, path, |text| text.parse::<IpAddr>().is_ok())

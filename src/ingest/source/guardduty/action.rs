@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::endpoint::{local, remote};
-use super::resource::{Owner, filled};
+use super::resource::Owner;
 use crate::ingest::json::Item;
 use crate::ingest::source::document::take;
 use crate::ocsf::event::{Object, Value};
@@ -62,7 +62,7 @@ fn kubernetes_call(owner: Owner<'_>, call: Item<'_>) -> Object {
 
 fn network_connection(owner: Owner<'_>, connection: Item<'_>) -> Object {
     let mut evidence = Object::default();
-    let direction = filled(connection, "connectionDirection");
+    let direction = take::filled(connection, "connectionDirection");
     let (id, caption, ours, theirs) = match direction.as_deref() {
         Some("OUTBOUND") => (2, "Outbound", "src_endpoint", "dst_endpoint"),
         Some("INBOUND") => (1, "Inbound", "dst_endpoint", "src_endpoint"),
@@ -102,7 +102,7 @@ fn logins(owner: Owner<'_>, attempt: Item<'_>) -> Vec<Object> {
     let mut all: Vec<Object> = attributes
         .map(|attributes| {
             let mut user = Object::default();
-            user.text("name", filled(attributes, "user"));
+            user.text("name", take::filled(attributes, "user"));
             let mut evidence = with_actor(first.clone(), user);
             evidence.text("data", Some(take::json(attributes)));
             evidence
@@ -110,7 +110,7 @@ fn logins(owner: Owner<'_>, attempt: Item<'_>) -> Vec<Object> {
         .collect();
     if all.is_empty() {
         let mut user = Object::default();
-        user.text("name", filled(owner.finding, "resource.rdsDbUserDetails.user"));
+        user.text("name", take::filled(owner.finding, "resource.rdsDbUserDetails.user"));
         all.push(with_actor(first, user));
     }
     all
@@ -121,12 +121,12 @@ fn logins(owner: Owner<'_>, attempt: Item<'_>) -> Vec<Object> {
 fn key_holder(owner: Owner<'_>) -> Object {
     let mut user = Object::default();
     let Some(key) = owner.finding.get("resource.accessKeyDetails") else { return user };
-    let principal = filled(key, "principalId");
-    user.text("name", filled(key, "userName"));
+    let principal = take::filled(key, "principalId");
+    user.text("name", take::filled(key, "userName"));
     user.text("uid", principal.clone());
     user.text("uid_alt", principal);
-    user.text("type", filled(key, "userType"));
-    user.text("credential_uid", filled(key, "accessKeyId"));
+    user.text("type", take::filled(key, "userType"));
+    user.text("credential_uid", take::filled(key, "accessKeyId"));
     if !user.is_empty() {
         user.text("account.uid", owner.account.map(Cow::Borrowed));
     }

@@ -1,7 +1,7 @@
 //! The tactics and techniques of MITRE ATT&CK that a finding names.
 
-use super::resource::filled;
 use crate::ingest::json::Item;
+use crate::ingest::source::document::take;
 use crate::ocsf::event::Object;
 
 /// The tactics of MITRE ATT&CK for enterprises.
@@ -31,14 +31,14 @@ pub(super) fn attacks(finding: Item<'_>) -> Vec<Object> {
 
 /// GuardDuty's types begin with a purpose, most of which are tactics: `CredentialAccess:IAMUser/AnomalousBehavior`.
 fn of_type(finding: Item<'_>) -> Option<Object> {
-    let kind = filled(finding, "type")?;
+    let kind = take::filled(finding, "type")?;
     let (purpose, _) = kind.split_once(':')?;
     known_tactic(purpose).map(tactic)
 }
 
 fn of_indicator(indicator: Item<'_>) -> Vec<Object> {
     let values = indicator.get("values").into_iter().flat_map(Item::elements).filter_map(Item::text);
-    match filled(indicator, "key").as_deref() {
+    match take::filled(indicator, "key").as_deref() {
         Some("ATTACK_TACTIC") => values
             .filter(|value| !value.is_empty())
             .map(|value| known_tactic(&value).map_or_else(|| unknown_tactic(&value), tactic))

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::resource::{Owner, filled};
+use super::resource::Owner;
 use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::document::take;
 use crate::ocsf::columns;
@@ -39,8 +39,9 @@ pub(super) fn local(owner: Owner<'_>, action: Item<'_>) -> Object {
     endpoint.text("interface_uid", take::text(action, "localNetworkInterface"));
     if endpoint.is_empty() {
         // Functions and tasks have no address of their own that a finding knows.
-        let function = resource.and_then(|resource| filled(resource, "lambdaDetails.functionArn"));
-        let task = || resource.and_then(|resource| filled(resource, "ecsClusterDetails.taskDetails.arn"));
+        let function = resource.and_then(|resource| take::filled(resource, "lambdaDetails.functionArn"));
+        let task =
+            || resource.and_then(|resource| take::filled(resource, "ecsClusterDetails.taskDetails.arn"));
         endpoint.text("uid", function.or_else(task));
     }
     if !endpoint.is_empty() {
@@ -51,14 +52,14 @@ pub(super) fn local(owner: Owner<'_>, action: Item<'_>) -> Object {
 
 /// What an instance says of the address it was seen at; of the only address it has, if none was told.
 fn of_instance(endpoint: &mut Object, instance: Item<'_>, told: Option<&str>) {
-    endpoint.text("instance_uid", filled(instance, "instanceId"));
+    endpoint.text("instance_uid", take::filled(instance, "instanceId"));
     let interfaces: Vec<Item<'_>> =
         instance.get("networkInterfaces").into_iter().flat_map(Item::elements).collect();
     let has = |interface: &&Item<'_>| {
         told.is_some_and(|told| {
             ["privateIpAddress", "publicIp"]
                 .iter()
-                .any(|path| filled(**interface, path).as_deref() == Some(told))
+                .any(|path| take::filled(**interface, path).as_deref() == Some(told))
         })
     };
     let only = || interfaces.first().filter(|_| interfaces.len() == 1);
@@ -66,10 +67,10 @@ fn of_instance(endpoint: &mut Object, instance: Item<'_>, told: Option<&str>) {
         return;
     };
     let is_address = |text: &Cow<'_, str>| text.parse::<std::net::IpAddr>().is_ok();
-    endpoint.text("ip", filled(*interface, "privateIpAddress").filter(is_address));
-    endpoint.text("interface_uid", filled(*interface, "networkInterfaceId"));
-    endpoint.text("vpc_uid", filled(*interface, "vpcId"));
-    endpoint.text("subnet_uid", filled(*interface, "subnetId"));
+    endpoint.text("ip", take::filled(*interface, "privateIpAddress").filter(is_address));
+    endpoint.text("interface_uid", take::filled(*interface, "networkInterfaceId"));
+    endpoint.text("vpc_uid", take::filled(*interface, "vpcId"));
+    endpoint.text("subnet_uid", take::filled(*interface, "subnetId"));
 }
 
 /// Takes an address of either version.

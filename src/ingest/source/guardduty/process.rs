@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::malware;
-use super::resource::filled;
 use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::document::take;
 use crate::ingest::source::time::take_time;
@@ -81,14 +80,15 @@ fn file(process: &mut Object, details: Item<'_>) {
 fn parent(process: &mut Object, details: Item<'_>) {
     let parent = take::text(details, "parentUuid");
     let lineage: Vec<Item<'_>> = details.get("lineage").into_iter().flat_map(Item::elements).collect();
-    let is_parent = |above: &&Item<'_>| parent.is_some() && filled(**above, "uuid") == parent;
+    let is_parent = |above: &&Item<'_>| parent.is_some() && take::filled(**above, "uuid") == parent;
     if let Some(above) = lineage.iter().find(is_parent) {
         let pid = above.get("pid").filter(|pid| pid.kind() == Kind::Number);
         let pid = pid.and_then(|pid| pid.json().parse::<i32>().ok());
         process.integer("parent_process.pid", pid.map(i64::from));
-        process.text("parent_process.name", filled(*above, "name"));
+        process.text("parent_process.name", take::filled(*above, "name"));
     }
     process.text("parent_process.uid", parent);
-    let paths = lineage.iter().filter_map(|above| filled(*above, "executablePath")).map(Cow::into_owned);
+    let paths =
+        lineage.iter().filter_map(|above| take::filled(*above, "executablePath")).map(Cow::into_owned);
     process.texts("lineage", paths.collect());
 }

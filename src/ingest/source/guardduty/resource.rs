@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::ingest::json::{Item, Kind};
+use crate::ingest::source::document::labels::take_labels;
 use crate::ingest::source::document::take;
 use crate::ocsf::event::Object;
 
@@ -80,7 +81,7 @@ impl Owner<'_> {
     /// A resource, when it has a name or an id.
     fn resource(self, shape: &Shape, details: Item<'_>) -> Option<Object> {
         let mut resource = self.named(shape, details)?;
-        resource.texts("labels", labels(details));
+        resource.texts("labels", take_labels(details, "tags"));
         resource.text("data", Some(take::json(details)));
         Some(resource)
     }
@@ -100,7 +101,7 @@ impl Owner<'_> {
     }
 
     fn named(self, shape: &Shape, details: Item<'_>) -> Option<Object> {
-        let (uid, name) = (filled(details, shape.uid), filled(details, shape.name));
+        let (uid, name) = (take::filled(details, shape.uid), take::filled(details, shape.name));
         let uid = uid.or_else(|| self.instance_arn(shape, name.as_deref()?).map(Cow::Owned));
         if uid.is_none() && name.is_none() {
             return None;
@@ -109,7 +110,7 @@ impl Owner<'_> {
         resource.constant("type", shape.kind);
         resource.text("uid", uid);
         resource.text("name", name);
-        resource.text("cloud_partition", filled(self.finding, "partition"));
+        resource.text("cloud_partition", take::filled(self.finding, "partition"));
         resource.text("region", self.region.map(Cow::Borrowed));
         resource.text("owner.account.uid", self.account.map(Cow::Borrowed));
         Some(resource)
@@ -120,22 +121,7 @@ impl Owner<'_> {
         if shape.kind != "AwsEc2Instance" {
             return None;
         }
-        let partition = filled(self.finding, "partition")?;
+        let partition = take::filled(self.finding, "partition")?;
         Some(format!("arn:{partition}:ec2:{}:{}:instance/{id}", self.region?, self.account?))
     }
-}
-
-/// Returns the text at a path if it says something.
-pub(super) fn filled<'d>(item: Item<'d>, path: &str) -> Option<Cow<'d, str>> {
-    item.get(path)?.text().filter(|text| !text.is_empty())
-}
-
-/// Tags as `key=value`.
-pub(super) fn labels(details: Item<'_>) -> Vec<String> {
-    let tags = details.get("tags").into_iter().flat_map(Item::elements);
-    let label = |tag: Item<'_>| {
-        let value = tag.get("value").and_then(Item::text).unwrap_or_default();
-        filled(tag, "key").map(|key| format!("{key}={value}"))
-    };
-    tags.filter_map(label).collect()
 }

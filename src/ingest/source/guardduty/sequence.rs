@@ -3,8 +3,8 @@
 use super::action::{with_actor, with_endpoint};
 use super::endpoint::coordinates;
 use super::malware;
-use super::resource::{filled, labels};
 use crate::ingest::json::Item;
+use crate::ingest::source::document::labels::take_labels;
 use crate::ingest::source::document::take;
 use crate::ocsf::event::{Object, Value};
 
@@ -20,18 +20,18 @@ fn list<'d>(finding: Item<'d>, name: &str) -> impl Iterator<Item = Item<'d>> {
 /// Returns the resources of a sequence.
 pub(super) fn resources(finding: Item<'_>) -> Vec<Object> {
     let resource = |item: Item<'_>| {
-        let (uid, name) = (filled(item, "uid"), filled(item, "name"));
+        let (uid, name) = (take::filled(item, "uid"), take::filled(item, "name"));
         if uid.is_none() && name.is_none() {
             return None;
         }
         let mut resource = Object::default();
         resource.text("uid", uid);
         resource.text("name", name);
-        resource.text("type", filled(item, "resourceType").map(|kind| type_of(&kind).into()));
-        resource.text("region", filled(item, "region"));
-        resource.text("cloud_partition", filled(item, "cloudPartition"));
-        resource.text("owner.account.uid", filled(item, "accountId"));
-        resource.texts("labels", labels(item));
+        resource.text("type", take::filled(item, "resourceType").map(|kind| type_of(&kind).into()));
+        resource.text("region", take::filled(item, "region"));
+        resource.text("cloud_partition", take::filled(item, "cloudPartition"));
+        resource.text("owner.account.uid", take::filled(item, "accountId"));
+        resource.texts("labels", take_labels(item, "tags"));
         resource.text("data", Some(take::json(item)));
         Some(resource)
     };
@@ -68,10 +68,10 @@ fn actor(item: Item<'_>) -> Object {
         ("credential_uid", "user.credentialUid"),
         ("account.uid", "user.account.uid"),
     ] {
-        user.text(path, filled(item, from));
+        user.text(path, take::filled(item, from));
     }
     let mut evidence = with_actor(Object::default(), user);
-    let (uid, issuer) = (filled(item, "session.uid"), filled(item, "session.issuer"));
+    let (uid, issuer) = (take::filled(item, "session.uid"), take::filled(item, "session.issuer"));
     evidence.text("actor.session.uid", uid);
     evidence.text("actor.session.issuer", issuer);
     // OCSF knows a process by its number, which is not told. Its file is.
@@ -85,20 +85,20 @@ fn actor(item: Item<'_>) -> Object {
 fn endpoint(item: Item<'_>) -> Object {
     let mut endpoint = Object::default();
     let is_ip = |text: &std::borrow::Cow<'_, str>| text.parse::<std::net::IpAddr>().is_ok();
-    let ip = filled(item, "ip").filter(is_ip);
-    let hostname = filled(item, "domain").filter(|domain| take::is_hostname(domain));
+    let ip = take::filled(item, "ip").filter(is_ip);
+    let hostname = take::filled(item, "domain").filter(|domain| take::is_hostname(domain));
     if ip.is_some() || hostname.is_some() {
         endpoint.text("ip", ip);
         endpoint.text("hostname", hostname);
         endpoint.integer("port", take::port(item, "port"));
-        endpoint.text("location.country", filled(item, "location.country"));
-        endpoint.text("location.city", filled(item, "location.city"));
+        endpoint.text("location.country", take::filled(item, "location.country"));
+        endpoint.text("location.city", take::filled(item, "location.city"));
         if let Some(location) = item.get("location") {
             coordinates(&mut endpoint, location);
         }
     }
     let mut evidence = Object::default();
-    let (path, direction) = match filled(item, "connection.direction").as_deref() {
+    let (path, direction) = match take::filled(item, "connection.direction").as_deref() {
         Some("OUTBOUND") => ("dst_endpoint", Some((2, "Outbound"))),
         Some("INBOUND") => ("src_endpoint", Some((1, "Inbound"))),
         _ => ("src_endpoint", None),
@@ -116,8 +116,8 @@ fn endpoint(item: Item<'_>) -> Object {
 pub(super) fn related_events(finding: Item<'_>) -> Vec<Object> {
     let signal = |signal: Item<'_>| {
         let mut event = Object::default();
-        event.set("uid", Value::Text(filled(signal, "uid")?.into_owned()));
-        event.text("type", filled(signal, "type"));
+        event.set("uid", Value::Text(take::filled(signal, "uid")?.into_owned()));
+        event.text("type", take::filled(signal, "type"));
         Some(event)
     };
     let mut all: Vec<Object> = list(finding, "signals").filter_map(signal).collect();
