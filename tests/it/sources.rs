@@ -51,7 +51,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// The rows of all tables, in the order of their evidence.
-fn rows(site: &Site) -> Vec<Value> {
+pub(crate) fn rows(site: &Site) -> Vec<Value> {
     let tables = [
         "select * from cloudtrail",
         "select * from vpc_flow",
@@ -74,7 +74,7 @@ fn evidence(row: &Value) -> (String, u64) {
 }
 
 /// The records of a text, out of whatever holds them, in the order in which evidence counts them.
-fn records(text: &str) -> Vec<Value> {
+pub(crate) fn records(text: &str) -> Vec<Value> {
     let text = text.trim_start_matches('\u{feff}');
     let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     documents.flat_map(|document| out_of(document.unwrap())).collect()
@@ -161,7 +161,14 @@ impl Said {
     }
 
     fn lacks_text(&self, text: &str) -> Option<String> {
+        // Inspector's words for a flag.
+        let of_flag = match text {
+            "YES" => "true",
+            "NO" => "false",
+            text => text,
+        };
         let is_said = self.texts.contains(text)
+            || self.texts.contains(of_flag)
             || moment(text).is_some_and(|moment| self.moments.contains(&moment))
             || self.says_json(text);
         (!is_said).then(|| text.to_owned())

@@ -143,26 +143,28 @@ impl<'d> Draft<'d> {
     fn settle_enumerations(&mut self, object: &str, fields: &Fields) {
         for (id, captions, is_needed) in enumerations(object) {
             let sibling = id.trim_end_matches("_id");
-            let number = self.members.iter().find_map(|(name, part)| match part {
-                Part::Value(Value::Integer(number), _) if name == id => Some(*number),
-                _ => None,
-            });
-            let known = number.and_then(|number| caption(captions, number));
-            match (number, known) {
-                (_, Some(caption)) if fields.iter().any(|field| field.name() == sibling) => {
+            let number = self.number(id);
+            match number.and_then(|number| caption(captions, number)) {
+                Some(caption) if fields.iter().any(|field| field.name() == sibling) => {
                     self.set_caption(sibling, caption);
                 }
-                (Some(OTHER), None) | (_, Some(_)) => {}
-                (_, None) => {
-                    self.members.retain(|(name, _)| name != id);
-                    if *is_needed {
-                        let number = if number.is_some() || self.has(sibling) { OTHER } else { 0 };
-                        let part = Part::Value(Value::Integer(number), Vec::new());
-                        self.members.push(((*id).to_owned(), part));
-                    }
-                }
+                Some(_) => {}
+                None if number == Some(OTHER) => {}
+                None => self.members.retain(|(name, _)| name != id),
+            }
+            if *is_needed && self.number(id).is_none() {
+                let is_other = number.is_some() || self.has(sibling);
+                let part = Part::Value(Value::Integer(if is_other { OTHER } else { 0 }), Vec::new());
+                self.members.push(((*id).to_owned(), part));
             }
         }
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        self.members.iter().find_map(|(other, part)| match part {
+            Part::Value(Value::Integer(number), _) if other == name => Some(*number),
+            _ => None,
+        })
     }
 
     fn set_caption(&mut self, name: &str, caption: &str) {
