@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::ingest::IngestLimits;
-use crate::lake::catalog::CatalogLimits;
+use crate::lake::catalog::{CatalogLimits, CatalogPlace};
 use crate::lake::settle::SettleLimits;
 use crate::lake::store::{Place, StoreError};
 
@@ -22,8 +22,8 @@ pub const DEFAULT_FILE: &str = "ashiato.toml";
 pub struct Config {
     /// The lake.
     pub lake: Option<Place>,
-    /// The catalog's file, when it is not beside the lake.
-    pub catalog: Option<PathBuf>,
+    /// The catalog, when it is no file beside the lake.
+    pub catalog: Option<CatalogPlace>,
     /// Bounds of the catalog.
     pub catalog_limits: CatalogLimits,
     /// What is logged: `tracing`'s directives.
@@ -84,8 +84,9 @@ pub enum ConfigError {
 #[serde(deny_unknown_fields, default)]
 struct Written {
     lake: Option<String>,
-    catalog: Option<PathBuf>,
+    catalog: Option<String>,
     catalog_busy_timeout: Option<String>,
+    catalog_connections_max: Option<u32>,
     log: Option<String>,
     ingest: WrittenIngest,
     settle: WrittenSettle,
@@ -121,10 +122,11 @@ struct WrittenQuery {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "lake",
     "catalog",
     "catalog_busy_timeout",
+    "catalog_connections_max",
     "log",
     "ingest.lanes",
     "ingest.batch_stored_bytes_max",
@@ -204,12 +206,15 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigErr
 impl Written {
     fn check(self) -> Result<Config, ConfigError> {
         let lake = self.lake.as_deref().map(Place::read).transpose()?;
-        let mut config = Config { lake, catalog: self.catalog, log: self.log, ..Config::default() };
+        let catalog = self.catalog.as_deref().map(CatalogPlace::read);
+        let mut config = Config { lake, catalog, log: self.log, ..Config::default() };
         put_duration(
             &mut config.catalog_limits.busy_timeout,
             self.catalog_busy_timeout.as_deref(),
             "catalog_busy_timeout",
         )?;
+        let connections = ("catalog_connections_max", 1..=1000);
+        put(&mut config.catalog_limits.connections_max, self.catalog_connections_max, connections)?;
         let ingest = &mut config.ingest;
         put(&mut ingest.lanes, self.ingest.lanes, ("ingest.lanes", 1..=256))?;
         let bytes = ("ingest.batch_stored_bytes_max", 1024..=1 << 32);
@@ -308,7 +313,11 @@ mod tests {
             } else {
                 "/tmp/x"
             };
-            let value = if ["lanes", "jobs"].iter().any(|end| key.ends_with(end)) { "2" } else { value };
+            let value = if ["lanes", "jobs", "connections_max"].iter().any(|end| key.ends_with(end)) {
+                "2"
+            } else {
+                value
+            };
             let value = if key.ends_with("folder") { "/tmp/x" } else { value };
             read("", &[(&variable(key), value)]).unwrap();
         }

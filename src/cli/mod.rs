@@ -21,6 +21,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::lake::catalog::CatalogPlace;
 use crate::lake::store::Place;
 use crate::lake::{Catalog, Lake};
 
@@ -57,9 +58,9 @@ struct Cli {
     /// The lake: a folder, or s3://bucket/prefix.
     #[arg(long, global = true, value_name = "FOLDER | s3://…")]
     lake: Option<String>,
-    /// The catalog's SQLite file; beside the lake when that is a folder.
+    /// The catalog: a SQLite file (beside the lake when that is a folder), or postgres://host/database.
     #[arg(long, global = true, value_name = "FILE")]
-    catalog: Option<PathBuf>,
+    catalog: Option<String>,
     /// The configuration; ashiato.toml in this folder when it is there.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -185,18 +186,18 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let place = cli.lake.as_deref().map(Place::read).transpose()?.or_else(|| config.lake.clone());
     let place =
         place.context("which lake? give --lake FOLDER, or set lake in ashiato.toml or ASHIATO_LAKE")?;
-    let catalog_file = catalog_file(cli.catalog.or_else(|| config.catalog.clone()), &place)?;
-    if !matches!(verb, Verb::Ingest(_)) && !catalog_file.exists() {
-        anyhow::bail!(
-            "no lake in {place}: {} is not there; `ashiato ingest` makes one",
-            catalog_file.display()
-        );
+    let named = cli.catalog.as_deref().map(CatalogPlace::read).or_else(|| config.catalog.clone());
+    let catalog_place = catalog_place(named, &place)?;
+    if let (false, CatalogPlace::File(file)) = (matches!(verb, Verb::Ingest(_)), &catalog_place)
+        && !file.exists()
+    {
+        anyhow::bail!("no lake in {place}: {} is not there; `ashiato ingest` makes one", file.display());
     }
     if let Verb::Ingest(args) = &verb {
         args.check()?;
     }
     let lake = Lake::open(place)?;
-    let catalog = Catalog::open_with(&catalog_file, config.catalog_limits).await?;
+    let catalog = Catalog::open_with(&catalog_place, config.catalog_limits).await?;
     let session = Session { config, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };
     let ending = match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,
@@ -226,12 +227,13 @@ fn history_file() -> Option<PathBuf> {
     Some(std::env::home_dir()?.join(".ashiato_history"))
 }
 
-fn catalog_file(named: Option<PathBuf>, place: &Place) -> anyhow::Result<PathBuf> {
+fn catalog_place(named: Option<CatalogPlace>, place: &Place) -> anyhow::Result<CatalogPlace> {
     match (named, place) {
-        (Some(file), _) => Ok(file),
-        (None, Place::Folder(folder)) => Ok(folder.join("catalog.sqlite")),
+        (Some(named), _) => Ok(named),
+        (None, Place::Folder(folder)) => Ok(CatalogPlace::File(folder.join("catalog.sqlite"))),
         (None, Place::Bucket { .. }) => anyhow::bail!(
-            "a lake in {place} needs a catalog beside this program: give --catalog FILE, or set catalog in ashiato.toml"
+            "a lake in {place} needs a catalog of its own: give --catalog FILE or --catalog postgres://host/database, \
+             or set catalog in ashiato.toml"
         ),
     }
 }

@@ -10,6 +10,7 @@ use super::error::DemoError;
 use super::network::{self, Network};
 use super::organization::{BUILD, Organization, PRODUCTION};
 use super::spec::{ArchiveSpec, ArchiveSummary, CompanionSummary};
+use super::story::Story;
 use fastrand::Rng;
 use std::path::Path;
 
@@ -40,7 +41,7 @@ pub fn write_companions(
         }
         summary.flows += network::write(&network, (spec, probe), &mut vault, &mut chance)?;
     }
-    let story = alarm::Story { incident, key: &archive.key_of_interest, instance: &summary.probed_instance };
+    let story = Story { incident, key: &archive.key_of_interest, instance: &summary.probed_instance };
     let told = alarm::write(&story, &organization.id, &mut vault)?;
     summary.findings = told.findings;
     summary.key_finding = told.key_finding;

@@ -42,6 +42,8 @@ mod text;
 mod chance;
 mod archive;
 mod network;
+mod story;
+mod posture;
 mod alarm;
 mod companions;
 

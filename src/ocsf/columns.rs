@@ -11,177 +11,28 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, ListArray, MapArray, RecordBatch,
-    StringArray, StructArray, TimestampMillisecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, ListArray, MapArray, RecordBatch,
+    StructArray, TimestampMillisecondArray,
 };
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
 
-use super::event::{Object, Value};
+use super::packed::{Fixed, List, Text, Validity, any_valid, end, filled, offsets};
 use super::schema::{
     FlagColumn, IntColumn, LeafType, ListColumn, LongColumn, MapColumn, Node, TableSchema, TextColumn,
 };
 
-/// Values of one text column, packed.
-#[derive(Debug, Default)]
-struct Text {
-    bytes: Vec<u8>,
-    ends: Vec<i32>,
-    valid: Validity,
-    /// How many bytes the batch before had: room for as many spares growing again.
-    bytes_before: usize,
-    /// What all rows had, where they had the same.
-    same: Option<Same>,
-    /// So many values are to be taken from it.
-    filled: Option<usize>,
-}
-
-/// The values that stand in every row, many times over.
-#[derive(Debug)]
-struct Same {
-    values: Vec<String>,
-    array: StringArray,
-}
-
-/// Rows for which the same values are made at once: as many as `ingest::batch` makes in one go.
-const SAME_ROWS: usize = 2048;
-
-/// Values of one column of fixed width.
-#[derive(Debug, Default)]
-struct Fixed<T> {
-    values: Vec<T>,
-    valid: Validity,
-}
-
-/// Which rows have a value; rows past the last one set have none.
-#[derive(Debug, Default)]
-struct Validity {
-    words: Vec<u64>,
-    set: usize,
-}
-
-/// The rows of one list, as ends into its items.
-#[derive(Debug, Default)]
-struct List {
-    ends: Vec<i32>,
-    items: usize,
-}
-
 /// The columns of one table being filled.
 #[derive(Debug)]
 pub struct Columns {
-    schema: Arc<TableSchema>,
-    rows: usize,
-    text: Vec<Text>,
-    int: Vec<Fixed<i32>>,
-    long: Vec<Fixed<i64>>,
-    flag: Vec<Fixed<bool>>,
-    decimal: Vec<Fixed<i128>>,
-    lists: Vec<List>,
-}
-
-impl Validity {
-    /// All rows have a value; the bits are then never looked at.
-    fn full(rows: usize) -> Self {
-        Self { words: Vec::new(), set: rows }
-    }
-
-    #[inline]
-    fn set(&mut self, row: usize) {
-        let word = row / 64;
-        if self.words.len() <= word {
-            self.words.resize(word + 1, 0);
-        }
-        if let Some(bits) = self.words.get_mut(word) {
-            *bits |= 1 << (row % 64);
-        }
-        self.set += 1;
-    }
-
-    fn take(&mut self, rows: usize) -> Option<NullBuffer> {
-        let mut words = std::mem::take(&mut self.words);
-        if std::mem::take(&mut self.set) == rows {
-            return None;
-        }
-        words.resize(rows.div_ceil(64), 0);
-        Some(NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(words), 0, rows)))
-    }
-}
-
-impl Text {
-    /// Gives each row the same values. Their array is made once and cut to size for each batch: making it
-    /// anew took seven percent of reading flow logs.
-    fn fill(&mut self, values: &[&str], times: usize) {
-        let total = values.len() * times;
-        let fits = |same: &&Same| same.array.len() >= total && same.values == values;
-        if self.same.as_ref().filter(fits).is_none() {
-            let texts = values.iter().copied().cycle().take(total.max(values.len() * SAME_ROWS));
-            let array = texts.map(Some).collect();
-            self.same = Some(Same { values: values.iter().map(ToString::to_string).collect(), array });
-        }
-        self.filled = Some(total);
-    }
-
-    #[inline]
-    fn put(&mut self, row: usize, value: &[u8]) {
-        if self.bytes.capacity() == 0 {
-            self.bytes.reserve(self.bytes_before + self.bytes_before / 8);
-        }
-        self.pad(row);
-        self.bytes.extend_from_slice(value);
-        self.ends.push(end(self.bytes.len()));
-        self.valid.set(row);
-    }
-
-    #[inline]
-    fn pad(&mut self, rows: usize) {
-        if self.ends.len() < rows {
-            self.ends.resize(rows, end(self.bytes.len()));
-        }
-    }
-
-    fn take(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
-        if let (Some(same), Some(total)) = (&self.same, self.filled.take()) {
-            debug_assert_eq!(total, rows, "filled when all rows were complete");
-            return Ok(Arc::new(same.array.slice(0, total.min(same.array.len()))));
-        }
-        self.pad(rows);
-        let ends = std::mem::take(&mut self.ends);
-        let nulls = self.valid.take(rows);
-        self.bytes_before = self.bytes.len();
-        let bytes = Buffer::from_vec(std::mem::take(&mut self.bytes));
-        Ok(Arc::new(StringArray::try_new(offsets(&ends), bytes, nulls)?))
-    }
-}
-
-impl<T: Default + Clone> Fixed<T> {
-    #[inline]
-    fn put(&mut self, row: usize, value: T) {
-        if self.values.len() < row {
-            self.values.resize(row, T::default());
-        }
-        self.values.push(value);
-        self.valid.set(row);
-    }
-
-    fn take(&mut self, rows: usize) -> (Vec<T>, Option<NullBuffer>) {
-        self.values.resize(rows, T::default());
-        (std::mem::take(&mut self.values), self.valid.take(rows))
-    }
-}
-
-/// A batch is far smaller than 2 GiB (`BatchLimits::plain_bytes_max`), so offsets fit.
-fn end(len: usize) -> i32 {
-    debug_assert!(i32::try_from(len).is_ok(), "a column of one batch stays under 2 GiB");
-    i32::try_from(len).unwrap_or(i32::MAX)
-}
-
-fn offsets(ends: &[i32]) -> OffsetBuffer<i32> {
-    let mut all = Vec::with_capacity(ends.len() + 1);
-    all.push(0);
-    all.extend_from_slice(ends);
-    OffsetBuffer::new(ScalarBuffer::from(all))
+    pub(super) schema: Arc<TableSchema>,
+    pub(super) rows: usize,
+    pub(super) text: Vec<Text>,
+    pub(super) int: Vec<Fixed<i32>>,
+    pub(super) long: Vec<Fixed<i64>>,
+    pub(super) flag: Vec<Fixed<bool>>,
+    pub(super) decimal: Vec<Fixed<i128>>,
+    pub(super) lists: Vec<List>,
 }
 
 impl Columns {
@@ -296,16 +147,6 @@ impl Columns {
         }
     }
 
-    /// Sets attributes of the present row from an event under way and returns the paths of those that have no
-    /// column of their type.
-    pub fn event(&mut self, event: &Object) -> Vec<String> {
-        let schema = Arc::clone(&self.schema);
-        let mut writing = Writing { columns: self, path: String::new(), left_over: Vec::new() };
-        let row = writing.columns.rows;
-        writing.object((schema.arrow.fields(), &schema.roots), row, event);
-        writing.left_over
-    }
-
     /// Completes the present row.
     #[inline]
     pub fn end_row(&mut self) {
@@ -396,183 +237,5 @@ impl Columns {
                 (std::mem::take(&mut list.ends), std::mem::take(&mut list.items))
             },
         )
-    }
-}
-
-/// An event being written.
-struct Writing<'c> {
-    columns: &'c mut Columns,
-    path: String,
-    left_over: Vec<String>,
-}
-
-impl Writing<'_> {
-    fn object(&mut self, (fields, nodes): (&Fields, &[Node]), row: usize, object: &Object) {
-        for (name, value) in object.attributes() {
-            let length = self.path.len();
-            if length > 0 {
-                self.path.push('.');
-            }
-            self.path.push_str(name);
-            let found = fields.iter().zip(nodes).find(|(field, _)| field.name() == name);
-            if !found.is_some_and(|(_, node)| self.value(node, row, value)) {
-                self.left_over.push(self.path.clone());
-            }
-            self.path.truncate(length);
-        }
-    }
-
-    /// Writes a value at a place: a row, or an item of a list. False when the column is of another type.
-    fn value(&mut self, node: &Node, row: usize, value: &Value) -> bool {
-        let columns = &mut *self.columns;
-        let done = match (node, value) {
-            (Node::Text(slot), Value::Text(text)) => {
-                columns.text.get_mut(*slot).map(|column| column.put(row, text.as_bytes()))
-            }
-            (Node::Int(slot), Value::Integer(number)) => match i32::try_from(*number) {
-                Ok(number) => columns.int.get_mut(*slot).map(|column| column.put(row, number)),
-                Err(_out_of_range) => None,
-            },
-            (Node::Long(slot) | Node::Time(slot), Value::Integer(number)) => {
-                columns.long.get_mut(*slot).map(|column| column.put(row, *number))
-            }
-            (Node::Flag(slot), Value::Flag(flag)) => {
-                columns.flag.get_mut(*slot).map(|column| column.put(row, *flag))
-            }
-            (Node::Decimal(precision, scale, slot), Value::Text(digits)) => {
-                let number = decimal(digits, *precision, *scale);
-                number.and_then(|number| columns.decimal.get_mut(*slot).map(|column| column.put(row, number)))
-            }
-            (Node::Struct(fields, nodes), Value::Object(object)) => {
-                self.object((fields, nodes), row, object);
-                Some(())
-            }
-            (Node::List(_, list, node), Value::List(values)) => {
-                let mut whole = true;
-                for value in values {
-                    let item = self.columns.item_of(*list, row);
-                    whole &= self.value(node, item, value);
-                }
-                return whole;
-            }
-            _ => None,
-        };
-        done.is_some()
-    }
-}
-
-impl Columns {
-    /// Starts the next item of a list whose parent is a row or an item, and returns its number.
-    fn item_of(&mut self, list: usize, parent: usize) -> usize {
-        self.lists.get_mut(list).map_or(0, |list| {
-            list.pad(parent);
-            list.items += 1;
-            list.items - 1
-        })
-    }
-}
-
-/// Reads a decimal number that fits exactly into so many digits, as a multiple of its last place.
-pub fn decimal(digits: &str, precision: u8, scale: i8) -> Option<i128> {
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let scale = usize::try_from(scale).ok()?;
-    let kept = fraction.trim_end_matches('0');
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let unsigned = whole.strip_prefix('-').unwrap_or(whole);
-    if unsigned.is_empty() || !is_number(unsigned) || !is_number(fraction) || kept.len() > scale {
-        return None;
-    }
-    let number: i128 = format!("{whole}{kept:0<scale$}").parse().ok()?;
-    (number.unsigned_abs() < 10_u128.pow(u32::from(precision))).then_some(number)
-}
-
-impl List {
-    #[inline]
-    fn pad(&mut self, rows: usize) {
-        if self.ends.len() < rows {
-            self.ends.resize(rows, end(self.items));
-        }
-    }
-}
-
-/// A list without items is null, since OCSF has no use for an empty one.
-fn filled(ends: &[i32]) -> Option<NullBuffer> {
-    let mut last = 0;
-    let valid: Vec<bool> = ends.iter().map(|end| std::mem::replace(&mut last, *end) != *end).collect();
-    valid.contains(&false).then(|| NullBuffer::from(valid))
-}
-
-/// A struct is there when one of its members is.
-fn any_valid(arrays: &[ArrayRef], rows: usize) -> Option<NullBuffer> {
-    let mut valid: Option<BooleanBuffer> = None;
-    for array in arrays {
-        let nulls = array.logical_nulls()?;
-        let bits = nulls.inner();
-        valid = Some(valid.map_or_else(|| bits.clone(), |valid| &valid | bits));
-    }
-    let valid = valid?;
-    debug_assert_eq!(valid.len(), rows, "all members have the rows of the struct");
-    (valid.count_set_bits() < rows).then(|| NullBuffer::new(valid))
-}
-
-#[cfg(test)]
-mod tests {
-    use arrow::array::AsArray;
-    use arrow::json::LineDelimitedWriter;
-
-    use super::*;
-
-    #[test]
-    fn decimals_are_exact_or_refused() {
-        let check = |digits, expected| assert_eq!(decimal(digits, 3, 1), expected, "{digits}");
-        check("9.8", Some(98));
-        check("10", Some(100));
-        check("-0.50", Some(-5));
-        check("7.55", None);
-        check("100.0", None);
-        check("1e1", None);
-        check("", None);
-        check(".5", None);
-    }
-
-    /// Lists in lists, with rows and items that have none, keep what belongs together together.
-    #[test]
-    fn an_event_with_lists_in_lists_becomes_a_row() {
-        let list = "a[].b[].c string x\na[].d int x\ne decimal(3,1) x\n";
-        let mut columns = Columns::new(&Arc::new(TableSchema::read(list).unwrap()));
-        let inner = |text: &str| {
-            let mut object = Object::default();
-            object.constant("c", text);
-            object
-        };
-        let outer = |texts: &[&str], number: i64| {
-            let mut object = Object::default();
-            object.objects("b", texts.iter().map(|text| inner(text)).collect());
-            object.integer("d", number);
-            object
-        };
-        let mut rows = [Object::default(), Object::default(), Object::default()];
-        rows[0].objects("a", vec![outer(&["1", "2"], 1), outer(&[], 2), outer(&["3"], 3)]);
-        rows[2].objects("a", vec![outer(&[], 4), outer(&["5"], 1 << 40)]);
-        rows[2].constant("e", "9.8");
-        rows[2].constant("f.g", "no column");
-        let left_over: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| {
-                let left_over = columns.event(row);
-                columns.end_row();
-                left_over
-            })
-            .collect();
-        let batch = columns.finish().unwrap();
-        let mut text = Vec::new();
-        LineDelimitedWriter::new(&mut text).write(&batch).unwrap();
-        assert_eq!(
-            String::from_utf8(text).unwrap(),
-            "{\"a\":[{\"b\":[{\"c\":\"1\"},{\"c\":\"2\"}],\"d\":1},{\"d\":2},{\"b\":[{\"c\":\"3\"}],\"d\":3}]}\n{}\n\
-             {\"a\":[{\"d\":4},{\"b\":[{\"c\":\"5\"}]}],\"e\":9.8}\n"
-        );
-        assert!(batch.column(0).as_list::<i32>().is_null(1));
-        assert_eq!(left_over, [vec![], vec![], vec!["a.d".to_owned(), "f".to_owned()]]);
     }
 }

@@ -150,9 +150,36 @@ impl Object {
     }
 }
 
+/// Reads a decimal number that fits exactly into so many digits, as a multiple of its last place.
+pub fn decimal(digits: &str, precision: u8, scale: i8) -> Option<i128> {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let scale = usize::try_from(scale).ok()?;
+    let kept = fraction.trim_end_matches('0');
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = whole.strip_prefix('-').unwrap_or(whole);
+    if unsigned.is_empty() || !is_number(unsigned) || !is_number(fraction) || kept.len() > scale {
+        return None;
+    }
+    let number: i128 = format!("{whole}{kept:0<scale$}").parse().ok()?;
+    (number.unsigned_abs() < 10_u128.pow(u32::from(precision))).then_some(number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decimals_are_exact_or_refused() {
+        let check = |digits, expected| assert_eq!(decimal(digits, 3, 1), expected, "{digits}");
+        check("9.8", Some(98));
+        check("10", Some(100));
+        check("-0.50", Some(-5));
+        check("7.55", None);
+        check("100.0", None);
+        check("1e1", None);
+        check("", None);
+        check(".5", None);
+    }
 
     #[test]
     fn sets_by_path_and_leaves_out_what_is_not_there() {

@@ -6,4 +6,6 @@
 pub mod class;
 pub mod event;
 pub mod schema;
+mod packed;
 pub mod columns;
+mod event_row;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use ashiato::lake::catalog::CatalogPlace;
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::Connection as _;
 
 /// The first account.
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -130,12 +131,13 @@ impl Site {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("archive")).unwrap();
-        Self { root: Arc::new(root), lake: "lake".to_owned(), variables: Vec::new() }
+        Self { root: Arc::new(root), lake: "lake".to_owned(), variables: Vec::new() }.prepare()
     }
 
     /// The same archive and settings with another lake.
     pub(crate) fn beside(&self, lake: &str) -> Self {
         Self { root: Arc::clone(&self.root), lake: lake.to_owned(), variables: self.variables.clone() }
+            .prepare()
     }
 
     /// Sets a setting of every run.
@@ -178,6 +180,7 @@ impl Site {
             .env_clear()
             .env("HOME", self.root())
             .env("ASHIATO_LAKE", self.lake())
+            .envs(self.postgres().map(|url| ("ASHIATO_CATALOG", url)))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.root())
             .stdin(Stdio::null());
@@ -233,10 +236,54 @@ impl Site {
     }
 
     /// Opens the lake's catalog. Close it, so that its write-ahead log does not vanish later.
-    pub(crate) async fn catalog(&self) -> sqlx::SqliteConnection {
-        let path = self.lake().join("catalog.sqlite");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-        options.connect().await.unwrap()
+    pub(crate) async fn catalog(&self) -> sqlx::AnyConnection {
+        sqlx::any::install_default_drivers();
+        let url = self
+            .postgres()
+            .unwrap_or_else(|| format!("sqlite://{}", self.lake().join("catalog.sqlite").display()));
+        sqlx::AnyConnection::connect(&url).await.unwrap()
+    }
+
+    /// The database of this lake, where the tests run on PostgreSQL: `ASHIATO_TEST_POSTGRES` is the URL of a
+    /// server, without a database.
+    fn postgres(&self) -> Option<String> {
+        #[expect(clippy::disallowed_methods, reason = "no setting of the program: only tests read it")]
+        let server = std::env::var("ASHIATO_TEST_POSTGRES").ok()?;
+        let folder = self.root().file_name().unwrap().to_string_lossy().to_lowercase();
+        let name: String = format!("ashiato_{folder}_{}", self.lake);
+        let name = name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
+        Some(format!("{}/{name}", server.trim_end_matches('/')))
+    }
+
+    /// Where the lake's catalog is.
+    pub(crate) fn catalog_place(&self) -> CatalogPlace {
+        self.postgres().map_or_else(
+            || CatalogPlace::File(self.lake().join("catalog.sqlite")),
+            |url| CatalogPlace::read(&url),
+        )
+    }
+
+    /// Makes the database of this lake.
+    fn prepare(self) -> Self {
+        self.with_database(|name| format!("create database {name}"));
+        self
+    }
+
+    /// Gives another lake, whose files were copied, the same catalog; that of SQLite is one of the files.
+    pub(crate) fn copy_database(&self, to: &Self) {
+        let Some(url) = self.postgres() else { return };
+        let (_, template) = url.rsplit_once('/').unwrap();
+        to.with_database(|name| format!("drop database {name}"));
+        to.with_database(|name| format!("create database {name} template {template}"));
+    }
+
+    /// Runs a statement about this lake's database, if it is in one.
+    fn with_database(&self, statement: impl FnOnce(&str) -> String) {
+        let Some(url) = self.postgres() else { return };
+        let (server, name) = url.rsplit_once('/').unwrap();
+        let words = [&format!("{server}/postgres"), "-qc", &statement(name)];
+        let ran = Ran::of(Command::new("psql").args(words).output().expect("psql is installed"));
+        assert!(ran.code == Some(0) || ran.err.contains("already exists"), "{ran:?}");
     }
 
     /// Copies an object of the archive to another key.

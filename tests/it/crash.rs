@@ -14,7 +14,7 @@ use ashiato::ingest::list::Lister;
 use ashiato::ingest::progress::Progress;
 use ashiato::ingest::queue::Received;
 use ashiato::ingest::{EmbeddedQueue, IngestError, IngestLimits, Queue, QueueMessage, Trail, ingest_batch};
-use ashiato::lake::catalog::{BatchId, CatalogError};
+use ashiato::lake::catalog::{BatchId, CatalogError, CatalogLimits};
 use ashiato::lake::store::Place;
 use ashiato::lake::{Catalog, Lake};
 use jiff::Timestamp;
@@ -125,6 +125,7 @@ fn copy_lake(from: &Site, to: &Site) {
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
         std::fs::copy(from.lake().join(&path), target).unwrap();
     }
+    from.copy_database(to);
 }
 
 #[test]
@@ -378,7 +379,7 @@ async fn trail(site: &Site, clock: fn() -> Timestamp) -> (TestTrail, Vec<QueueMe
     lister.list(&Place::Folder(site.archive())).await.unwrap();
     queue.close();
     let lake = Lake::open(Place::Folder(site.lake())).unwrap();
-    let catalog = Catalog::open(&site.lake().join("catalog.sqlite")).await.unwrap();
+    let catalog = Catalog::open_with(&site.catalog_place(), CatalogLimits::default()).await.unwrap();
     let trail = Trail { queue, archive, catalog, lake, limits, progress, clock };
     let messages = receive(&trail).await.expect("the archive is announced");
     (Arc::new(trail), messages)

@@ -127,7 +127,10 @@ impl Said {
             Value::Array(items) => items.iter().for_each(|item| self.add(item)),
             Value::Object(members) => members.values().for_each(|member| self.add(member)),
             Value::String(text) => self.text(text),
-            other => drop(self.texts.insert(other.to_string())),
+            other => {
+                self.texts.extend(number(&other.to_string()));
+                self.texts.insert(other.to_string());
+            }
         }
     }
 
@@ -161,14 +164,11 @@ impl Said {
     }
 
     fn lacks_text(&self, text: &str) -> Option<String> {
-        // Inspector's words for a flag.
-        let of_flag = match text {
-            "YES" => "true",
-            "NO" => "false",
-            text => text,
-        };
+        // Inspector's words for true and false.
+        let flag = [("YES", "true"), ("NO", "false")].into_iter().find(|(word, _)| *word == text);
         let is_said = self.texts.contains(text)
-            || self.texts.contains(of_flag)
+            || number(text).is_some_and(|number| self.texts.contains(&number))
+            || flag.is_some_and(|(_, flag)| self.texts.contains(flag))
             || moment(text).is_some_and(|moment| self.moments.contains(&moment))
             || self.says_json(text);
         (!is_said).then(|| text.to_owned())
@@ -181,6 +181,12 @@ impl Said {
             _ => false,
         }
     }
+}
+
+/// Writes a number in one way, whatever zeros it was written with.
+fn number(text: &str) -> Option<String> {
+    let number: f64 = text.parse().ok().filter(|_| text.len() < 16)?;
+    Some(format!("number {number}"))
 }
 
 /// Reads a moment as records write it.
@@ -326,6 +332,22 @@ fn containers_and_suffixes_change_nothing() {
     }
 }
 
+/// Findings that another product wrapped are known all the same, and the wrapper is kept.
+#[test]
+fn a_record_in_a_wrapper_is_known() {
+    let site = Site::new();
+    let case = cases().into_iter().find(|case| case.source == "security_hub").unwrap();
+    let finding = records_of(&case).remove(0).pointer("/detail/findings/0").cloned();
+    let finding = finding.unwrap_or_else(|| records_of(&case).remove(0));
+    let wrapped = serde_json::json!({"exported_by": "another product", "finding": finding});
+    site.put("wrapped.json", wrapped.to_string().as_bytes());
+    site.ingest().ended(0);
+    let rows = rows(&site);
+    assert_eq!((rows.len(), site.quarantine().len()), (1, 0));
+    assert_eq!(rows[0]["unmapped"]["exported_by"], "another product");
+    assert_eq!(Said::by(&rows[0]).lacks(&wrapped), Vec::<String>::new());
+}
+
 /// A broken record costs itself, and can be found.
 #[test]
 fn a_broken_record_costs_itself() {
@@ -407,6 +429,50 @@ fn paths(value: &Value, at: String, found: &mut Vec<String>) {
     if !at.is_empty() {
         found.push(at);
     }
+}
+
+/// The public samples that lie beside the project, where they do: each record is in its row, or set aside.
+#[test]
+fn every_value_of_the_public_samples_is_in_its_row() {
+    let samples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if !samples.exists() {
+        eprintln!("skipped: no public samples beside the project");
+        return;
+    }
+    let site = Site::new();
+    let folders = ["findings", "aws-docs", "vpcflow", "ocsf-pairs"];
+    let folders = folders.map(|folder| samples.join(folder).display().to_string());
+    let words: Vec<&str> = std::iter::once("ingest").chain(folders.iter().map(String::as_str)).collect();
+    // Some of them are no logs, and say so.
+    assert!(matches!(site.run(&words).code, Some(0 | 3)));
+    let status = site.status();
+    for source in status["sources"].as_array().unwrap() {
+        let count = |name: &str| source[name].as_u64().unwrap();
+        assert_eq!(count("records"), count("events") + count("set_aside") + count("skipped"), "{source}");
+    }
+    let rows = rows(&site);
+    let mut checked = 0;
+    for row in &rows {
+        let (log_name, index) = evidence(row);
+        let Some(record) = sample(log_name.trim_start_matches("file://"), index) else { continue };
+        checked += 1;
+        let lacks = Said::by(row).lacks(&record);
+        assert!(lacks.is_empty(), "{log_name}, record {index}: the row lacks {lacks:?}\n{row:#}");
+    }
+    assert!(checked > 300, "{checked} of {} rows", rows.len());
+}
+
+/// A record of a file of JSON, packed or not; nothing of another file.
+fn sample(path: &str, index: u64) -> Option<Value> {
+    let stored = std::fs::read(path).unwrap();
+    let mut text = String::new();
+    let mut gzip = flate2::read::MultiGzDecoder::new(stored.as_slice());
+    if std::io::Read::read_to_string(&mut gzip, &mut text).is_err() {
+        text = String::from_utf8(stored).ok()?;
+    }
+    let first = text.trim_start_matches('\u{feff}').trim_start().chars().next()?;
+    let at = usize::try_from(index).unwrap();
+    matches!(first, '{' | '[').then(|| records(&text).into_iter().nth(at)).flatten()
 }
 
 /// Flow logs that AWS delivers as Parquet give the rows of those it delivers as text.

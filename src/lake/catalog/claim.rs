@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Any, Row, Transaction};
 
 use super::file::insert_visible;
+use super::retry::retrying;
 use super::row::{ObjectId, object_id};
 use super::set_aside::insert_entries;
 use super::{BatchId, Catalog, CatalogError, LakeFile, SetAsideEntry, to_sql};
@@ -97,13 +98,26 @@ impl Catalog {
         now: Timestamp,
         lease: Duration,
     ) -> Result<Vec<Claim>, CatalogError> {
-        let what = "claim objects";
         let until = lease_end(now, lease);
+        retrying(|| self.claim_once(batch, objects, (now, until))).await
+    }
+
+    async fn claim_once(
+        &self,
+        batch: &BatchId,
+        objects: &[ClaimedObject],
+        times: (Timestamp, Timestamp),
+    ) -> Result<Vec<Claim>, CatalogError> {
+        let what = "claim objects";
+        // Rows are locked in one order, so that two batches that want the same objects do not wait for each other.
+        let mut order: Vec<usize> = (0..objects.len()).collect();
+        order.sort_by_key(|number| objects.get(*number).map(|object| &object.id));
         let mut transaction = self.write(what).await?;
-        let mut claims = Vec::with_capacity(objects.len());
-        for object in objects {
-            let claim = claim_one(&mut transaction, batch, object, (now, until)).await;
-            claims.push(claim.map_err(CatalogError::doing(what))?);
+        let mut claims = vec![Claim::Done; objects.len()];
+        for number in order {
+            let (Some(object), Some(slot)) = (objects.get(number), claims.get_mut(number)) else { continue };
+            let claim = claim_one(&mut transaction, batch, object, times).await;
+            *slot = claim.map_err(CatalogError::doing(what))?;
         }
         transaction.commit().await.map_err(CatalogError::doing(what))?;
         Ok(claims)
@@ -147,9 +161,20 @@ impl Catalog {
         outcome: &BatchOutcome,
         now: Timestamp,
     ) -> Result<(), CatalogError> {
+        retrying(|| self.commit_once(batch, outcome, now)).await
+    }
+
+    async fn commit_once(
+        &self,
+        batch: &BatchId,
+        outcome: &BatchOutcome,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
         let what = "commit a batch";
+        let mut objects: Vec<&ObjectOutcome> = outcome.objects.iter().collect();
+        objects.sort_by_key(|object| &object.id);
         let mut transaction = self.write(what).await?;
-        for object in &outcome.objects {
+        for object in objects {
             let kept =
                 finish_one(&mut transaction, batch, object, now).await.map_err(CatalogError::doing(what))?;
             if !kept {
@@ -184,7 +209,7 @@ fn lease_end(now: Timestamp, lease: Duration) -> Timestamp {
 }
 
 async fn claim_one(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
     object: &ClaimedObject,
     (now, until): (Timestamp, Timestamp),
@@ -225,7 +250,7 @@ async fn claim_one(
 }
 
 async fn finish_one(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
     object: &ObjectOutcome,
     now: Timestamp,
@@ -262,7 +287,7 @@ async fn finish_one(
 }
 
 async fn forget_one(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
     id: &ObjectId,
 ) -> Result<bool, sqlx::Error> {

@@ -1,8 +1,11 @@
 //! Files of the lake: planned, visible, retired.
 
 use jiff::Timestamp;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, Transaction};
+use sqlx::Arguments as _;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{Any, AssertSqlSafe, Row, Transaction};
 
+use super::retry::retrying;
 use super::row::count;
 use super::{BatchId, Catalog, CatalogError, to_sql};
 use crate::lake::path::{AccountId, EventDay, Region};
@@ -106,22 +109,23 @@ impl Catalog {
     /// The database failed.
     pub async fn visible_files(&self, filter: &FileFilter) -> Result<Vec<LakeFile>, CatalogError> {
         let what = "list visible files";
-        let mut query = QueryBuilder::<Sqlite>::new("select ");
-        query.push(COLUMNS).push(" from files where state = 'visible'");
+        let mut select = Select::new(format!("select {COLUMNS} from files where state = 'visible'"));
         if let Some(table) = filter.table {
-            query.push(" and source_name = ").push_bind(table.source_name());
+            select.push(" and source_name = ").text(table.source_name());
         }
         if let Some((first, last)) = filter.days {
-            query.push(" and event_day between ").push_bind(i64::from(first.number()));
-            query.push(" and ").push_bind(i64::from(last.number()));
+            select.push(" and event_day between ").number(i64::from(first.number()));
+            select.push(" and ").number(i64::from(last.number()));
         }
         if let Some((first, last)) = filter.times {
-            query.push(" and time_max >= ").push_bind(first).push(" and time_min <= ").push_bind(last);
+            select.push(" and time_max >= ").number(first).push(" and time_min <= ").number(last);
         }
-        push_slices(&mut query, filter);
-        query.push(" order by source_name, event_day, file_key");
+        push_slices(&mut select, filter);
+        select.push(" order by source_name, event_day, file_key");
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
-        let rows = query.build().fetch_all(&mut *transaction).await.map_err(CatalogError::doing(what))?;
+        let Select { sql, arguments } = select;
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+        let rows = query.fetch_all(&mut *transaction).await.map_err(CatalogError::doing(what))?;
         Ok(rows.iter().filter_map(read_file).collect())
     }
 
@@ -163,6 +167,15 @@ impl Catalog {
         files: &[LakeFile],
         now: Timestamp,
     ) -> Result<(), CatalogError> {
+        retrying(|| self.plan_files_once(batch, files, now)).await
+    }
+
+    async fn plan_files_once(
+        &self,
+        batch: &BatchId,
+        files: &[LakeFile],
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
         let what = "plan files";
         let mut transaction = self.write(what).await?;
         for file in files {
@@ -178,9 +191,15 @@ impl Catalog {
     /// # Errors
     /// `Fenced` when one of the replaced files is gone already; nothing has changed then.
     pub async fn commit_settling(&self, settling: &Settling, now: Timestamp) -> Result<(), CatalogError> {
+        retrying(|| self.commit_settling_once(settling, now)).await
+    }
+
+    async fn commit_settling_once(&self, settling: &Settling, now: Timestamp) -> Result<(), CatalogError> {
         let what = "commit a settling";
+        let mut replaced: Vec<&String> = settling.replaced.iter().collect();
+        replaced.sort_unstable();
         let mut transaction = self.write(what).await?;
-        for key in &settling.replaced {
+        for key in replaced {
             let retired = retire(&mut transaction, key, now).await.map_err(CatalogError::doing(what))?;
             if !retired {
                 return Err(CatalogError::Fenced { batch: settling.batch.clone() });
@@ -252,41 +271,72 @@ impl Catalog {
     }
 }
 
+/// A statement whose conditions depend on what is asked, with its values apart from its text.
+struct Select {
+    sql: String,
+    arguments: AnyArguments,
+}
+
+impl Select {
+    fn new(sql: String) -> Self {
+        Self { sql, arguments: AnyArguments::default() }
+    }
+
+    fn push(&mut self, sql: &str) -> &mut Self {
+        self.sql.push_str(sql);
+        self
+    }
+
+    fn text(&mut self, value: &str) -> &mut Self {
+        self.value(value.to_owned())
+    }
+
+    fn number(&mut self, value: i64) -> &mut Self {
+        self.value(value)
+    }
+
+    /// Numbers the value as both databases read it.
+    fn value<'q, T>(&mut self, value: T) -> &mut Self
+    where
+        T: sqlx::Encode<'q, Any> + sqlx::Type<Any>,
+    {
+        // Text and numbers can always be encoded; a value that could not would leave a statement the database
+        // refuses.
+        if self.arguments.add(value).is_ok() {
+            self.sql.push_str(&format!("${}", self.arguments.len()));
+        }
+        self
+    }
+
+    /// Pushes `($1, $2)`; the list with nothing in it is `(null)`, which no value is in.
+    fn list(&mut self, values: &[String]) {
+        for (number, value) in values.iter().enumerate() {
+            self.push(if number == 0 { "(" } else { ", " }).text(value);
+        }
+        self.push(if values.is_empty() { "(null)" } else { ")" });
+    }
+}
+
 /// Account and Region are asked of one slice together: a file with this account and, elsewhere
 /// in it, that Region has nothing to say.
-fn push_slices(query: &mut QueryBuilder<Sqlite>, filter: &FileFilter) {
+fn push_slices(select: &mut Select, filter: &FileFilter) {
     let wanted = [("account", &filter.accounts), ("region", &filter.regions)];
     let wanted = wanted.map(|(column, values)| values.as_ref().map(|values| (column, values)));
     if wanted.iter().all(Option::is_none) {
         return;
     }
-    query.push(" and ((kind = 'settled'");
+    select.push(" and ((kind = 'settled'");
     for (column, values) in wanted.into_iter().flatten() {
-        query.push(format!(" and files.{column} in "));
-        push_list(query, values);
+        select.push(&format!(" and files.{column} in ")).list(values);
     }
-    query.push(") or exists (select 1 from slices where slices.file_key = files.file_key");
+    select.push(") or exists (select 1 from slices where slices.file_key = files.file_key");
     for (column, values) in wanted.into_iter().flatten() {
-        query.push(format!(" and slices.{column} in "));
-        push_list(query, values);
+        select.push(&format!(" and slices.{column} in ")).list(values);
     }
-    query.push("))");
+    select.push("))");
 }
 
-/// Pushes `('a', 'b')`; the list with nothing in it is `(null)`, which no value is in.
-fn push_list(query: &mut QueryBuilder<Sqlite>, values: &[String]) {
-    query.push("(");
-    let mut list = query.separated(", ");
-    for value in values {
-        list.push_bind(value.clone());
-    }
-    if values.is_empty() {
-        list.push("null");
-    }
-    query.push(")");
-}
-
-fn read_file(row: &sqlx::sqlite::SqliteRow) -> Option<LakeFile> {
+fn read_file(row: &AnyRow) -> Option<LakeFile> {
     let kind = if row.get::<&str, _>(2) == "hot" { FileKind::Hot } else { FileKind::Settled };
     let rows = count(row, 6);
     let slice = match (row.get::<Option<&str>, _>(4), row.get::<Option<&str>, _>(5)) {
@@ -308,7 +358,7 @@ fn read_file(row: &sqlx::sqlite::SqliteRow) -> Option<LakeFile> {
     })
 }
 
-fn read_slice(row: &sqlx::sqlite::SqliteRow, first: usize) -> Option<Slice> {
+fn read_slice(row: &AnyRow, first: usize) -> Option<Slice> {
     Some(Slice {
         account: account_id(row.get(first)),
         region: Region::read(row.get(first + 1))?,
@@ -322,7 +372,7 @@ fn account_id(text: &str) -> AccountId {
 
 /// Makes files visible. False when a settled one is no longer planned: nothing may be committed then.
 pub(super) async fn insert_visible(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
     files: &[LakeFile],
     now: Timestamp,
@@ -356,7 +406,7 @@ pub(super) async fn insert_visible(
 }
 
 async fn insert_file(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
     file: &LakeFile,
     (state, now): (&str, Timestamp),
@@ -386,7 +436,7 @@ async fn insert_file(
 }
 
 async fn retire(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Any>,
     key: &str,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
@@ -401,7 +451,7 @@ async fn retire(
 }
 
 async fn insert_settling(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Any>,
     settling: &Settling,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {

@@ -6,15 +6,18 @@
 //!   while the batch still owns every claim (`CatalogError::Fenced` otherwise);
 //! - settling shows the new files and hides the old ones in the same moment.
 //!
-//! SQLite today; the statements are written so that PostgreSQL takes them too.
+//! SQLite beside the lake for one machine, PostgreSQL where several workers run: the
+//! same tables and the same statements. Transactions are short, take their locks in one
+//! order, and are tried again where the database asks for it (`retry`).
 
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::{Any, AnyPool, Transaction};
 
+mod place;
+mod connect;
+mod retry;
 mod row;
 mod claim;
 mod file;
@@ -23,6 +26,7 @@ mod report;
 
 pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectOutcome, ObjectState};
 pub use file::{FileFilter, FileKind, LakeFile, Settling, Slice};
+pub use place::CatalogPlace;
 pub use report::{DaySummary, SetAsideSummary, SourceSummary};
 pub use row::ObjectId;
 pub use set_aside::SetAsideEntry;
@@ -78,7 +82,9 @@ impl CatalogError {
 /// The catalog of one lake.
 #[derive(Debug, Clone)]
 pub struct Catalog {
-    pool: SqlitePool,
+    pool: AnyPool,
+    /// Starts a transaction that writes.
+    begin: &'static str,
 }
 
 /// Bounds of the catalog.
@@ -86,43 +92,40 @@ pub struct Catalog {
 pub struct CatalogLimits {
     /// How long a statement waits for another process that writes.
     pub busy_timeout: Duration,
+    /// Connections to PostgreSQL, a process.
+    pub connections_max: u32,
 }
 
 impl Default for CatalogLimits {
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(60) }
+        Self { busy_timeout: Duration::from_secs(60), connections_max: 4 }
     }
 }
 
-/// How long a statement waits for a connection beyond the time that those before it may wait for a lock.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
-
 impl Catalog {
-    /// Opens the catalog at `path`, creating it when it is not there.
+    /// Opens the SQLite catalog at `path`, creating it when it is not there.
     ///
     /// # Errors
     /// The file cannot be opened or its tables cannot be brought to this version.
     pub async fn open(path: &Path) -> Result<Self, CatalogError> {
-        Self::open_with(path, CatalogLimits::default()).await
+        Self::open_with(&CatalogPlace::File(path.to_owned()), CatalogLimits::default()).await
     }
 
-    /// Opens the catalog at `path` with limits of its own, creating it when it is not there.
+    /// Opens a catalog with limits of its own, creating its tables when they are not there.
     ///
     /// # Errors
-    /// The file cannot be opened or its tables cannot be brought to this version.
-    pub async fn open_with(path: &Path, limits: CatalogLimits) -> Result<Self, CatalogError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A commit is followed by deleting messages, so it must be on the disk.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(limits.busy_timeout);
-        let pool = connect(options, limits)
+    /// It cannot be reached or its tables cannot be brought to this version.
+    pub async fn open_with(place: &CatalogPlace, limits: CatalogLimits) -> Result<Self, CatalogError> {
+        let pool = connect::connect(place, limits)
             .await
-            .map_err(|source| CatalogError::Open { path: path.display().to_string(), source })?;
-        let catalog = Self { pool };
+            .map_err(|source| CatalogError::Open { path: place.to_string(), source })?;
+        // Taking SQLite's write lock at once: two writers then wait for each other instead of failing when the
+        // second one upgrades its read.
+        let begin = match place {
+            CatalogPlace::File(_) => "begin immediate",
+            CatalogPlace::Postgres(_) => "begin",
+        };
+        let catalog = Self { pool, begin };
         catalog.migrate().await?;
         Ok(catalog)
     }
@@ -140,40 +143,15 @@ impl Catalog {
         alone.commit().await.map_err(CatalogError::doing(what))
     }
 
-    /// Closes all connections, so that the last one folds the write-ahead log back.
+    /// Closes all connections, so that the last one folds SQLite's write-ahead log back.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    /// Starts a transaction that writes. `immediate` takes the write lock at once: two writers
-    /// then wait for each other instead of failing when the second one upgrades its read.
-    async fn write(&self, what: &'static str) -> Result<sqlx::Transaction<'_, sqlx::Sqlite>, CatalogError> {
-        self.pool.begin_with("begin immediate").await.map_err(CatalogError::doing(what))
+    /// Starts a transaction that writes.
+    async fn write(&self, what: &'static str) -> Result<Transaction<'_, Any>, CatalogError> {
+        self.pool.begin_with(self.begin).await.map_err(CatalogError::doing(what))
     }
-}
-
-/// Connects. Making a new file ready takes a lock that SQLite does not wait for, so the waiting is here.
-async fn connect(options: SqliteConnectOptions, limits: CatalogLimits) -> Result<SqlitePool, sqlx::Error> {
-    const LOOK_AGAIN: Duration = Duration::from_millis(20);
-    let deadline = tokio::time::Instant::now() + limits.busy_timeout;
-    loop {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(limits.busy_timeout + CONNECTION_TIMEOUT);
-        match pool.connect_with(options.clone()).await {
-            Err(error) if is_busy(&error) && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-            connected => return connected,
-        }
-    }
-}
-
-/// Says whether another process holds the lock. The low byte of SQLite's codes is what went wrong.
-fn is_busy(error: &sqlx::Error) -> bool {
-    const BUSY: u32 = 5;
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == BUSY)
 }
 
 /// Numbers of rows and bytes are never negative and far below 2^63.

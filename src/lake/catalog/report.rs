@@ -1,4 +1,4 @@
-//! What `ashiato status` tells.
+//! What `ashiato status` tells. Sums are cast, since PostgreSQL's sum of `bigint` is a `numeric`.
 
 use sqlx::Row;
 
@@ -67,8 +67,10 @@ impl Catalog {
     /// The database failed.
     pub async fn sources(&self) -> Result<Vec<SourceSummary>, CatalogError> {
         let rows = sqlx::query(
-            "select source, count(*), sum(case when state = 'failed' then 1 else 0 end), sum(records), sum(events),
-             sum(set_aside), sum(skipped), sum(stored_bytes), sum(plain_bytes), max(time_max), max(finished_at)
+            "select source, count(*), cast(sum(case when state = 'failed' then 1 else 0 end) as bigint),
+             cast(sum(records) as bigint), cast(sum(events) as bigint), cast(sum(set_aside) as bigint),
+             cast(sum(skipped) as bigint), cast(sum(stored_bytes) as bigint), cast(sum(plain_bytes) as bigint),
+             max(time_max), max(finished_at)
              from objects where state <> 'claimed' group by source order by source",
         )
         .fetch_all(&self.pool)
@@ -98,7 +100,7 @@ impl Catalog {
     /// The database failed.
     pub async fn days(&self) -> Result<Vec<DaySummary>, CatalogError> {
         let rows = sqlx::query(
-            "select source_name, account, region, event_day, sum(hot), sum(settled) from (
+            "select source_name, account, region, event_day, cast(sum(hot) as bigint), cast(sum(settled) as bigint) from (
                select source_name, account, region, event_day, 0 as hot, row_count as settled
                from files where state = 'visible' and kind = 'settled'
                union all
@@ -161,10 +163,13 @@ impl Catalog {
     /// # Errors
     /// The database failed.
     pub async fn duplicates(&self) -> Result<u64, CatalogError> {
-        let row = sqlx::query("select (select coalesce(sum(duplicates), 0) from settlings) + (select coalesce(sum(skipped), 0) from objects)")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(CatalogError::doing("sum up duplicates"))?;
+        let row = sqlx::query(
+            "select cast((select coalesce(sum(duplicates), 0) from settlings)
+             + (select coalesce(sum(skipped), 0) from objects) as bigint)",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(CatalogError::doing("sum up duplicates"))?;
         Ok(count(&row, 0))
     }
 }

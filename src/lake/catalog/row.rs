@@ -1,7 +1,7 @@
 //! What several tables of the catalog have in their rows, and how it is read.
 
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 /// What tells one object from another: a replaced object is another one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,11 +25,11 @@ impl std::fmt::Display for ObjectId {
 }
 
 /// Reads an object from three columns.
-pub(super) fn object_id(row: &SqliteRow, first: usize) -> ObjectId {
+pub(super) fn object_id(row: &AnyRow, first: usize) -> ObjectId {
     ObjectId { bucket: row.get(first), key: row.get(first + 1), version: row.get(first + 2) }
 }
 
 /// Reads a count.
-pub(super) fn count(row: &SqliteRow, at: usize) -> u64 {
+pub(super) fn count(row: &AnyRow, at: usize) -> u64 {
     u64::try_from(row.get::<i64, _>(at)).unwrap_or(0)
 }

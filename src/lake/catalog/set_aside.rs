@@ -1,9 +1,11 @@
 //! Records that were set aside: where they came from, why, and where their bytes are.
 
 use jiff::Timestamp;
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
 
 use super::file::insert_visible;
+use super::retry::retrying;
 use super::row::{ObjectId, count, object_id};
 use super::{BatchId, Catalog, CatalogError, LakeFile, to_sql};
 
@@ -52,6 +54,16 @@ impl Catalog {
         files: &[LakeFile],
         now: Timestamp,
     ) -> Result<(), CatalogError> {
+        retrying(|| self.commit_retry_once(batch, retried, files, now)).await
+    }
+
+    async fn commit_retry_once(
+        &self,
+        batch: &BatchId,
+        retried: &[(SetAsideEntry, u64)],
+        files: &[LakeFile],
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
         let what = "commit retried records";
         let mut transaction = self.write(what).await?;
         for (entry, events) in retried {
@@ -70,7 +82,7 @@ impl Catalog {
 }
 
 async fn mark_retried(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Any>,
     entry: &SetAsideEntry,
     events: u64,
 ) -> Result<bool, sqlx::Error> {
@@ -94,7 +106,7 @@ async fn mark_retried(
     Ok(marked.rows_affected() == 1)
 }
 
-fn read_entry(row: &sqlx::sqlite::SqliteRow) -> SetAsideEntry {
+fn read_entry(row: &AnyRow) -> SetAsideEntry {
     SetAsideEntry {
         object: object_id(row, 0),
         entry_file: row.get(3),
@@ -106,7 +118,7 @@ fn read_entry(row: &sqlx::sqlite::SqliteRow) -> SetAsideEntry {
 }
 
 pub(super) async fn insert_entries(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_, Any>,
     entries: &[SetAsideEntry],
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {

@@ -1,13 +1,25 @@
 //! Asks the sources whose a document is and what it means.
 
 use super::record::{Mapped, Record};
+use crate::ingest::json::Kind;
 use crate::ingest::source::log_source::LogSource;
 use crate::ingest::source::{
     access_analyzer, config, guardduty, insight, inspector, macie, ocsf, security_hub,
 };
 
-/// Returns the source of a record, by its content.
-pub(super) fn source_of(record: Record<'_>) -> Option<LogSource> {
+/// Says whose a record is, by its content. One that nobody knows may lie in another product's wrapper
+/// (`{"id": …, "finding": {…}}`): then the record is the one object in it.
+pub(super) fn recognize(record: Record<'_>) -> Option<(LogSource, Record<'_>)> {
+    if let Some(source) = source_of(record) {
+        return Some((source, record));
+    }
+    let mut objects = record.body.children().filter(|child| child.kind() == Kind::Object);
+    let inner = objects.next().filter(|_| objects.next().is_none())?;
+    let inner = Record { body: inner, ..record };
+    source_of(inner).map(|source| (source, inner))
+}
+
+fn source_of(record: Record<'_>) -> Option<LogSource> {
     LogSource::ALL.into_iter().find(|source| match source {
         LogSource::CloudTrail | LogSource::VpcFlow => false,
         LogSource::GuardDuty => guardduty::recognizes(record),

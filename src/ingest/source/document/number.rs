@@ -2,7 +2,7 @@
 
 use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::time::plain_number;
-use crate::ocsf::columns::decimal;
+use crate::ocsf::event::decimal;
 
 /// Takes a whole number that is written as text, for a column of 32 bits.
 pub fn take_int_of_text(item: Item<'_>, path: &str) -> Option<i64> {

@@ -1,6 +1,6 @@
 //! Finds the documents in JSON text and their places in the lake.
 
-use super::map::{map, source_of};
+use super::map::{map, recognize};
 use super::record::{Mapped, Record};
 use crate::ingest::json::{Document, Scanner, Stop};
 use crate::ingest::source::record::{RecordHead, Records, narrow};
@@ -74,8 +74,8 @@ fn heads(
     })?;
     let all = Record::all(document.root())?;
     for (part, record) in (0..).zip(&all) {
-        let source = source_of(*record).ok_or("a record of no source we know")?;
-        let Mapped { table, time, account, region, .. } = map(source, *record)?;
+        let (source, record) = recognize(*record).ok_or("a record of no source we know")?;
+        let Mapped { table, time, account, region, .. } = map(source, record)?;
         let time = time.or(place.facts.time).ok_or("a record without a time")?;
         EventDay::of(time).ok_or("a time outside the years 2000 to 2199")?;
         let account = account.as_deref().and_then(AccountId::read).or(place.facts.account);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::resource::Owner;
 use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::document::take;
-use crate::ocsf::columns;
+use crate::ocsf::event;
 use crate::ocsf::event::{Object, Value};
 
 /// The other end: an address somewhere, and where that is said to be.
@@ -82,7 +82,7 @@ fn ip(details: Item<'_>) -> Option<Cow<'_, str>> {
 pub(super) fn coordinates(endpoint: &mut Object, place: Item<'_>) {
     let number = |name| {
         let number = place.get(name).filter(|item| item.kind() == Kind::Number)?;
-        columns::decimal(number.json(), 9, 6).map(|_| number)
+        event::decimal(number.json(), 9, 6).map(|_| number)
     };
     if let (Some(longitude), Some(latitude)) = (number("lon"), number("lat")) {
         let both = [longitude, latitude];

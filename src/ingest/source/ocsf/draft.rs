@@ -15,8 +15,7 @@ use crate::ingest::source::document::labels::labels_of;
 use crate::ingest::source::document::take::is_hostname;
 use crate::ingest::source::time::time_of;
 use crate::lake::table::Table;
-use crate::ocsf::columns::decimal;
-use crate::ocsf::event::{Object, Value};
+use crate::ocsf::event::{Object, Value, decimal};
 
 /// OCSF's longest hash.
 const HASH_BYTES_MAX: usize = 64;

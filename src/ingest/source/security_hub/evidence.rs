@@ -11,7 +11,7 @@ use crate::ingest::json::Item;
 use crate::ingest::source::document::number::take_decimal;
 use crate::ingest::source::document::take::{hostname, int, ip, is_hostname, port};
 use crate::ingest::source::time::{plain_number, take_time};
-use crate::ocsf::columns::decimal;
+use crate::ocsf::event::decimal;
 use crate::ocsf::event::{Object, Value};
 
 /// Sets `evidences`.

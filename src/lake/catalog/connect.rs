@@ -1,0 +1,72 @@
+//! Connects to the database of a catalog.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
+
+use super::CatalogLimits;
+use super::place::CatalogPlace;
+
+/// How long a statement waits for a connection beyond the time that those before it may wait for a lock.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections to a SQLite file, a process: one writes, the others read.
+const FILE_CONNECTIONS: u32 = 4;
+
+/// Connects. Making a new SQLite file ready takes a lock that SQLite does not wait for, so the waiting is here.
+pub(super) async fn connect(place: &CatalogPlace, limits: CatalogLimits) -> Result<AnyPool, sqlx::Error> {
+    const LOOK_AGAIN: Duration = Duration::from_millis(20);
+    sqlx::any::install_default_drivers();
+    let options = AnyConnectOptions::from_str(&url(place)?)?;
+    let deadline = tokio::time::Instant::now() + limits.busy_timeout;
+    loop {
+        let pool = pool_options(place, limits);
+        match pool.connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+fn url(place: &CatalogPlace) -> Result<String, sqlx::Error> {
+    match place {
+        CatalogPlace::Postgres(url) => Ok(url.url().to_owned()),
+        CatalogPlace::File(path) => {
+            let path = std::path::absolute(path)?;
+            let wrong = || sqlx::Error::Configuration("a path that no URL can say".into());
+            let url = url::Url::from_file_path(&path).map_err(|()| wrong())?;
+            Ok(format!("sqlite://{}?mode=rwc", url.path()))
+        }
+    }
+}
+
+fn pool_options(place: &CatalogPlace, limits: CatalogLimits) -> AnyPoolOptions {
+    let options = AnyPoolOptions::new().acquire_timeout(limits.busy_timeout + CONNECTION_TIMEOUT);
+    match place {
+        CatalogPlace::Postgres(_) => options.max_connections(limits.connections_max),
+        CatalogPlace::File(_) => options
+            .max_connections(FILE_CONNECTIONS)
+            .after_connect(move |connection, _| Box::pin(prepare_file(connection, limits.busy_timeout))),
+    }
+}
+
+async fn prepare_file(connection: &mut AnyConnection, busy_timeout: Duration) -> Result<(), sqlx::Error> {
+    let wait = format!("pragma busy_timeout = {}", busy_timeout.as_millis());
+    connection.execute(AssertSqlSafe(wait)).await?;
+    // A commit is followed by deleting messages, so it must be on the disk: synchronous is full.
+    for pragma in ["pragma journal_mode = wal", "pragma synchronous = full", "pragma foreign_keys = on"] {
+        connection.execute(pragma).await?;
+    }
+    Ok(())
+}
+
+/// Says whether another process holds the lock. The low byte of SQLite's codes is what went wrong.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == BUSY)
+}
