@@ -29,6 +29,14 @@ pub enum Table {
     DataSecurity,
     /// States of resources as AWS Config recorded them.
     ConfigurationItem,
+    /// API activity that came as OCSF.
+    OcsfApiActivity,
+    /// Account changes that came as OCSF.
+    OcsfAccountChange,
+    /// Sign-ins that came as OCSF.
+    OcsfAuthentication,
+    /// Network activity that came as OCSF.
+    OcsfNetwork,
 }
 
 type Lazy = LazyLock<Arc<TableSchema>>;
@@ -44,7 +52,7 @@ fn columns(list: &str) -> Arc<TableSchema> {
 
 impl Table {
     /// Every table, in the order reports list them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::ApiActivity,
         Self::DataActivity,
         Self::AccountChange,
@@ -55,6 +63,10 @@ impl Table {
         Self::Detection,
         Self::DataSecurity,
         Self::ConfigurationItem,
+        Self::OcsfApiActivity,
+        Self::OcsfAccountChange,
+        Self::OcsfAuthentication,
+        Self::OcsfNetwork,
     ];
 
     /// Returns the Security Lake source name: at most 20 characters, since AWS puts it in a role name.
@@ -70,6 +82,10 @@ impl Table {
             Self::Detection => "find-detection",
             Self::DataSecurity => "find-data-security",
             Self::ConfigurationItem => "configuration-item",
+            Self::OcsfApiActivity => "ocsf-api-activity",
+            Self::OcsfAccountChange => "ocsf-account-change",
+            Self::OcsfAuthentication => "ocsf-authentication",
+            Self::OcsfNetwork => "ocsf-network",
         }
     }
 
@@ -86,16 +102,20 @@ impl Table {
             Self::Detection => "detection_finding",
             Self::DataSecurity => "data_security_finding",
             Self::ConfigurationItem => "configuration_item",
+            Self::OcsfApiActivity => "ocsf_api_activity",
+            Self::OcsfAccountChange => "ocsf_account_change",
+            Self::OcsfAuthentication => "ocsf_authentication",
+            Self::OcsfNetwork => "ocsf_network",
         }
     }
 
     /// Returns the OCSF class of every event in the table; a table of our own has none.
     pub const fn class(self) -> Option<Class> {
         Some(match self {
-            Self::ApiActivity | Self::DataActivity => Class::ApiActivity,
-            Self::AccountChange => Class::AccountChange,
-            Self::Authentication => Class::Authentication,
-            Self::VpcFlow => Class::NetworkActivity,
+            Self::ApiActivity | Self::DataActivity | Self::OcsfApiActivity => Class::ApiActivity,
+            Self::AccountChange | Self::OcsfAccountChange => Class::AccountChange,
+            Self::Authentication | Self::OcsfAuthentication => Class::Authentication,
+            Self::VpcFlow | Self::OcsfNetwork => Class::NetworkActivity,
             Self::Vulnerability => Class::VulnerabilityFinding,
             Self::Compliance => Class::ComplianceFinding,
             Self::Detection => Class::DetectionFinding,
@@ -107,10 +127,14 @@ impl Table {
     /// Returns the columns of the table.
     pub fn schema(self) -> &'static Arc<TableSchema> {
         match self {
-            Self::ApiActivity | Self::DataActivity | Self::AccountChange | Self::Authentication => {
-                &CLOUD_TRAIL_COLUMNS
-            }
-            Self::VpcFlow => &VPC_FLOW_COLUMNS,
+            Self::ApiActivity
+            | Self::DataActivity
+            | Self::AccountChange
+            | Self::Authentication
+            | Self::OcsfApiActivity
+            | Self::OcsfAccountChange
+            | Self::OcsfAuthentication => &CLOUD_TRAIL_COLUMNS,
+            Self::VpcFlow | Self::OcsfNetwork => &VPC_FLOW_COLUMNS,
             Self::Vulnerability | Self::Compliance | Self::Detection | Self::DataSecurity => {
                 &FINDINGS_COLUMNS
             }

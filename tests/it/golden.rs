@@ -28,6 +28,10 @@ fn check(source: &str, case: &str) {
     let view = match (source, case) {
         ("cloudtrail", _) => "cloudtrail",
         ("config", "items") => "configuration_item",
+        ("ocsf", "sign_in") => "ocsf_authentication",
+        ("ocsf", "api_call") => "ocsf_api_activity",
+        ("ocsf", "account_changed") => "ocsf_account_change",
+        ("ocsf", "connection") => "ocsf_network",
         _ => "finding_history",
     };
     let mut rows = site.query(&format!("select * from {view} order by metadata.sequence"));
@@ -152,4 +156,29 @@ fn compliance_with_a_rule_in_every_wrapping() {
 #[test]
 fn states_of_a_resource_in_every_wrapping() {
     check("config", "items");
+}
+
+#[test]
+fn findings_that_are_ocsf_already() {
+    check("ocsf", "security_hub_v2");
+}
+
+#[test]
+fn a_sign_in_elsewhere() {
+    check("ocsf", "sign_in");
+}
+
+#[test]
+fn a_call_elsewhere() {
+    check("ocsf", "api_call");
+}
+
+#[test]
+fn an_account_changed_elsewhere() {
+    check("ocsf", "account_changed");
+}
+
+#[test]
+fn a_connection_elsewhere() {
+    check("ocsf", "connection");
 }

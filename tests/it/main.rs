@@ -19,4 +19,5 @@ mod crash;
 mod golden;
 mod round_trip;
 mod sources;
+mod wrong_types;
 mod tidy;

@@ -51,12 +51,16 @@ fn cases() -> Vec<Case> {
 }
 
 /// The rows of all tables, in the order of their evidence.
-fn rows(site: &Site) -> Vec<Value> {
+pub(crate) fn rows(site: &Site) -> Vec<Value> {
     let tables = [
         "select * from cloudtrail",
         "select * from vpc_flow",
         "select * from finding_history",
         "select * from configuration_item",
+        "select * from ocsf_api_activity",
+        "select * from ocsf_account_change",
+        "select * from ocsf_authentication",
+        "select * from ocsf_network",
     ];
     let mut rows: Vec<Value> = tables.into_iter().flat_map(|sql| site.query(sql)).collect();
     rows.sort_by_key(evidence);
@@ -70,7 +74,7 @@ fn evidence(row: &Value) -> (String, u64) {
 }
 
 /// The records of a text, out of whatever holds them, in the order in which evidence counts them.
-fn records(text: &str) -> Vec<Value> {
+pub(crate) fn records(text: &str) -> Vec<Value> {
     let text = text.trim_start_matches('\u{feff}');
     let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     documents.flat_map(|document| out_of(document.unwrap())).collect()

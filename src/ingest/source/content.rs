@@ -31,7 +31,8 @@ const SIGNS: [(LogSource, &[u8]); 21] = [
     (LogSource::Config, b"\"aws.config\""),
     (LogSource::Config, b"\"configurationItem"),
     (LogSource::Config, b"\"invokingEvent\""),
-    (LogSource::Config, b"\"messageType\""),
+    // Within text, where the quote behind it is escaped, as well.
+    (LogSource::Config, b"\"messageType"),
     (LogSource::Config, b"\"complianceType\""),
     (LogSource::Config, b"\"ComplianceType\""),
     // Findings name identities as well.

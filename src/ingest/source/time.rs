@@ -18,20 +18,23 @@ pub fn read_time(text: &str) -> Option<i64> {
 /// milliseconds tell the same instant back. What says more, a finer fraction or another offset, stays.
 pub fn take_time(item: Item<'_>, path: &str) -> Option<i64> {
     let item = item.get(path)?;
-    let (time, is_exact) = match item.kind() {
-        Kind::Number => read_number(item.json())?,
-        _ => {
-            let text = item.text()?;
-            match read_time(&text) {
-                Some(time) => (time, is_whole_utc(&text)),
-                None => (read_words(&text)?, true),
-            }
-        }
-    };
+    let (time, is_exact) = time_of(item)?;
     if is_exact {
         item.take();
     }
     Some(time)
+}
+
+/// Returns the time that a value is, and whether the milliseconds tell the same instant back.
+pub fn time_of(item: Item<'_>) -> Option<(i64, bool)> {
+    if item.kind() == Kind::Number {
+        return read_number(item.json());
+    }
+    let text = item.text()?;
+    match read_time(&text) {
+        Some(time) => Some((time, is_whole_utc(&text))),
+        None => read_words(&text).map(|time| (time, true)),
+    }
 }
 
 /// Reads `Sep 8, 2023, 8:07:30 PM`, as Inspector writes times to EventBridge. They are UTC. Newer versions of Java

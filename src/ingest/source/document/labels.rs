@@ -6,16 +6,21 @@ use crate::ingest::json::{Item, Kind};
 /// sign in it could not be told from its value, so then all stay where they are.
 pub fn take_labels(item: Item<'_>, path: &str) -> Vec<String> {
     let Some(tags) = item.get(path) else { return Vec::new() };
+    let labels = labels_of(tags);
+    if !labels.is_empty() {
+        tags.take();
+    }
+    labels
+}
+
+/// Returns tags as labels, all of them or none.
+pub fn labels_of(tags: Item<'_>) -> Vec<String> {
     let labels: Option<Vec<String>> = match tags.kind() {
         Kind::Object => tags.children().map(member).collect(),
         Kind::Array => tags.elements().map(pair).collect(),
         _ => None,
     };
-    let labels = labels.unwrap_or_default();
-    if !labels.is_empty() {
-        tags.take();
-    }
-    labels
+    labels.unwrap_or_default()
 }
 
 fn member(tag: Item<'_>) -> Option<String> {

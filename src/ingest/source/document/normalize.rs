@@ -11,7 +11,7 @@ use crate::lake::path::AccountId;
 use crate::lake::table::Table;
 use crate::ocsf::columns::Columns;
 use crate::ocsf::event::Object;
-use crate::ocsf::schema::{self, CLOUD_TRAIL, CONFIGURATION_ITEM, FINDINGS, MapColumn, VPC_FLOW};
+use crate::ocsf::schema::{self, CLOUD_TRAIL, CONFIGURATION_ITEM, FINDINGS, Leaf, MapColumn, VPC_FLOW};
 
 /// Fills one row of the record's table.
 pub fn normalize(
@@ -27,7 +27,7 @@ pub fn normalize(
     let Some((source, record)) = Record::one(whole, head.body as usize).and_then(recognize) else { return };
     let Ok(Mapped { mut event, .. }) = map(source, record) else { return };
     place(&mut event, head, records, origin);
-    if event.get("metadata.uid").is_none() {
+    if event.get("metadata.uid").is_none() && head.table.schema().leaves.iter().any(is_uid) {
         event.constant("metadata.uid", &digest(whole.json(), head.body));
     }
     let left_over = columns.event(&event);
@@ -36,18 +36,30 @@ pub fn normalize(
     columns.end_row();
 }
 
-/// What every event has.
+/// Flows have no ids of their own.
+fn is_uid(leaf: &Leaf) -> bool {
+    leaf.path == "metadata.uid"
+}
+
+/// What every event has. Of a place that the record names in its own way, that way stays.
 fn place(event: &mut Object, head: &RecordHead, records: &Records, origin: Origin<'_>) {
     event.integer("time", head.time);
     event.integer("time_dt", head.time);
     event.constant("metadata.log_name", origin.object);
     event.integer("metadata.sequence", i64::try_from(head.index.min(0x7fff_ffff)).unwrap_or_default());
-    if head.account != AccountId::EXTERNAL {
+    let has_no = |event: &Object, path: &str| event.get(path).is_none();
+    if head.account != AccountId::EXTERNAL && is_of_cloud(event) && has_no(event, "cloud.account.uid") {
         event.constant("cloud.account.uid", &head.account.to_string());
     }
-    if let Some(region) = records.regions.get(head.region).filter(|_| head.region > 0) {
+    let region = records.regions.get(head.region).filter(|_| head.region > 0);
+    if let Some(region) = region.filter(|_| is_of_cloud(event) && has_no(event, "cloud.region")) {
         event.constant("cloud.region", region.as_str());
     }
+}
+
+/// An event from elsewhere has no `cloud`, and OCSF wants all of it or none.
+fn is_of_cloud(event: &Object) -> bool {
+    event.get("cloud").is_some()
 }
 
 /// Names a state of a finding by its text: a second delivery has the same name, a changed finding another.
@@ -65,10 +77,14 @@ fn unmapped(table: Table) -> MapColumn {
     const OF_FINDINGS: MapColumn = schema::map(FINDINGS, "unmapped");
     const OF_CONFIGURATION: MapColumn = schema::map(CONFIGURATION_ITEM, "unmapped");
     match table {
-        Table::ApiActivity | Table::DataActivity | Table::AccountChange | Table::Authentication => {
-            OF_CLOUD_TRAIL
-        }
-        Table::VpcFlow => OF_VPC_FLOW,
+        Table::ApiActivity
+        | Table::DataActivity
+        | Table::AccountChange
+        | Table::Authentication
+        | Table::OcsfApiActivity
+        | Table::OcsfAccountChange
+        | Table::OcsfAuthentication => OF_CLOUD_TRAIL,
+        Table::VpcFlow | Table::OcsfNetwork => OF_VPC_FLOW,
         Table::Vulnerability | Table::Compliance | Table::Detection | Table::DataSecurity => OF_FINDINGS,
         Table::ConfigurationItem => OF_CONFIGURATION,
     }

@@ -19,6 +19,7 @@ mod vulnerability;
 mod resource;
 mod evidence;
 
+use crate::ingest::json::Item;
 use crate::ingest::source::document::observables::add_observables;
 use crate::ingest::source::document::record::{Mapped, Record};
 use crate::ingest::source::document::take;
@@ -38,6 +39,9 @@ pub fn normalize(record: Record<'_>) -> Result<Mapped, &'static str> {
         return Err("results of a Security Hub insight: counts, no finding");
     }
     let body = record.body;
+    if body.get("Id").and_then(Item::text).is_none_or(|id| id.is_empty()) {
+        return Err("a Security Hub finding without its id");
+    }
     let table = class::of(body);
     let (mut event, time) = frame::event(record, table);
     match table {
