@@ -1,36 +1,61 @@
 //! Asks the sources whose a document is and what it means.
 
 use super::record::{Mapped, Record};
-use crate::ingest::json::Kind;
+use crate::ingest::json::{Item, Kind};
 use crate::ingest::source::log_source::LogSource;
 use crate::ingest::source::{
     access_analyzer, config, guardduty, insight, inspector, macie, ocsf, security_hub,
 };
 
-/// Says whose a record is, by its content. One that nobody knows may lie in another product's wrapper
-/// (`{"id": …, "finding": {…}}`): then the record is the one object in it.
-pub(super) fn recognize(record: Record<'_>) -> Option<(LogSource, Record<'_>)> {
-    if let Some(source) = source_of(record) {
-        return Some((source, record));
+/// Members of a wrapper that are looked into.
+const WRAPPED_MAX: usize = 32;
+
+/// Finds the records of a document and says whose they are, by their content. What nobody knows may be another
+/// product's wrapper (`{"id": …, "finding": {…}}`): then the first object in it that somebody knows is the record.
+///
+/// # Errors
+/// Nobody knows it, or there are more findings than a message has.
+pub(super) fn recognize(root: Item<'_>) -> Result<Vec<(LogSource, Record<'_>)>, &'static str> {
+    let wrapped = root.children().filter(|child| child.kind() == Kind::Object).take(WRAPPED_MAX);
+    for whole in std::iter::once(root).chain(wrapped) {
+        let records = Record::all(whole)?;
+        let known: Option<Vec<_>> =
+            records.into_iter().map(|record| source_of(record).map(|source| (source, record))).collect();
+        if let Some(known) = known {
+            return Ok(known);
+        }
     }
-    let mut objects = record.body.children().filter(|child| child.kind() == Kind::Object);
-    let inner = objects.next().filter(|_| objects.next().is_none())?;
-    let inner = Record { body: inner, ..record };
-    source_of(inner).map(|source| (source, inner))
+    Err("a record of no source we know")
 }
 
+/// Returns one record of a document. The others count as taken.
+pub(super) fn recognize_one(root: Item<'_>, number: usize) -> Option<(LogSource, Record<'_>)> {
+    let records = recognize(root).ok()?;
+    for (_, (_, other)) in records.iter().enumerate().filter(|(other, _)| *other != number) {
+        other.body.take();
+    }
+    records.get(number).copied()
+}
+
+/// Says whether a record is of a source.
+type Recognizes = fn(Record<'_>) -> bool;
+/// Makes an event of a record, or says why it cannot be one.
+type Normalizes = fn(Record<'_>) -> Result<Mapped, &'static str>;
+
+/// The sources whose records are documents, in the order in which they are asked.
+const SOURCES: [(LogSource, Recognizes, Normalizes); 8] = [
+    (LogSource::GuardDuty, guardduty::recognizes, guardduty::normalize),
+    (LogSource::SecurityHub, security_hub::recognizes, security_hub::normalize),
+    (LogSource::Inspector, inspector::recognizes, inspector::normalize),
+    (LogSource::AccessAnalyzer, access_analyzer::recognizes, access_analyzer::normalize),
+    (LogSource::Macie, macie::recognizes, macie::normalize),
+    (LogSource::Config, config::recognizes, config::normalize),
+    (LogSource::Insight, insight::recognizes, insight::normalize),
+    (LogSource::Ocsf, ocsf::recognizes, ocsf::normalize),
+];
+
 fn source_of(record: Record<'_>) -> Option<LogSource> {
-    LogSource::ALL.into_iter().find(|source| match source {
-        LogSource::CloudTrail | LogSource::VpcFlow => false,
-        LogSource::GuardDuty => guardduty::recognizes(record),
-        LogSource::SecurityHub => security_hub::recognizes(record),
-        LogSource::Inspector => inspector::recognizes(record),
-        LogSource::AccessAnalyzer => access_analyzer::recognizes(record),
-        LogSource::Macie => macie::recognizes(record),
-        LogSource::Config => config::recognizes(record),
-        LogSource::Insight => insight::recognizes(record),
-        LogSource::Ocsf => ocsf::recognizes(record),
-    })
+    SOURCES.iter().find(|(_, recognizes, _)| recognizes(record)).map(|(source, ..)| *source)
 }
 
 /// Makes an event of a record.
@@ -38,15 +63,19 @@ fn source_of(record: Record<'_>) -> Option<LogSource> {
 /// # Errors
 /// Why it cannot be one.
 pub(super) fn map(source: LogSource, record: Record<'_>) -> Result<Mapped, &'static str> {
-    match source {
-        LogSource::CloudTrail | LogSource::VpcFlow => Err("a record of another kind"),
-        LogSource::GuardDuty => guardduty::normalize(record),
-        LogSource::SecurityHub => security_hub::normalize(record),
-        LogSource::Inspector => inspector::normalize(record),
-        LogSource::AccessAnalyzer => access_analyzer::normalize(record),
-        LogSource::Macie => macie::normalize(record),
-        LogSource::Config => config::normalize(record),
-        LogSource::Insight => insight::normalize(record),
-        LogSource::Ocsf => ocsf::normalize(record),
+    let found = SOURCES.iter().find(|(other, ..)| *other == source);
+    found.map_or(Err("a record of another kind"), |(_, _, normalize)| normalize(record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_but_those_with_parsers_of_their_own_is_asked() {
+        for source in LogSource::ALL {
+            let has_parser = matches!(source, LogSource::CloudTrail | LogSource::VpcFlow);
+            assert_ne!(SOURCES.iter().any(|(other, ..)| *other == source), has_parser, "{source:?}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::map::{map, recognize};
-use super::record::{Mapped, Record};
+use super::map::{map, recognize_one};
+use super::record::Mapped;
 use crate::ingest::json::Document;
 use crate::ingest::source::record::{Origin, RecordHead, Records};
 use crate::ingest::source::unmapped::Unmapped;
@@ -24,7 +24,7 @@ pub fn normalize(
     // Both went well when the record was parsed, of the same text.
     let Ok(document) = Document::read(origin.text, head.range.start as usize) else { return };
     let whole = document.root();
-    let Some((source, record)) = Record::one(whole, head.body as usize).and_then(recognize) else { return };
+    let Some((source, record)) = recognize_one(whole, head.body as usize) else { return };
     let Ok(Mapped { mut event, .. }) = map(source, record) else { return };
     place(&mut event, head, records, origin);
     if event.get("metadata.uid").is_none() && head.table.schema().leaves.iter().any(is_uid) {

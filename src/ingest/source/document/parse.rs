@@ -1,7 +1,7 @@
 //! Finds the documents in JSON text and their places in the lake.
 
 use super::map::{map, recognize};
-use super::record::{Mapped, Record};
+use super::record::Mapped;
 use crate::ingest::json::{Document, Scanner, Stop};
 use crate::ingest::source::record::{RecordHead, Records, narrow};
 use crate::ingest::source::records::Found;
@@ -72,9 +72,9 @@ fn heads(
         Stop::Broken { what, .. } => what,
         Stop::Incomplete => "the text ends inside a record",
     })?;
-    let all = Record::all(document.root())?;
-    for (part, record) in (0..).zip(&all) {
-        let (source, record) = recognize(*record).ok_or("a record of no source we know")?;
+    let all = recognize(document.root())?;
+    for (part, (source, record)) in (0..).zip(&all) {
+        let (source, record) = (*source, *record);
         let Mapped { table, time, account, region, .. } = map(source, record)?;
         let time = time.or(place.facts.time).ok_or("a record without a time")?;
         EventDay::of(time).ok_or("a time outside the years 2000 to 2199")?;

@@ -34,7 +34,7 @@ pub struct Mapped {
 const PARTS_MAX: usize = 1000;
 
 impl<'d> Record<'d> {
-    /// Returns the records of a document. Of each, the others count as taken.
+    /// Returns the records of a message.
     ///
     /// # Errors
     /// There are more than a message has.
@@ -44,15 +44,6 @@ impl<'d> Record<'d> {
             return Err("more than 1000 findings in one message");
         }
         Ok(bodies.into_iter().map(|body| Self { whole, body }).collect())
-    }
-
-    /// Returns one record of a document, marking the others as taken.
-    pub fn one(whole: Item<'d>, number: usize) -> Option<Self> {
-        let bodies = bodies(whole);
-        for (_, other) in bodies.iter().enumerate().filter(|(other, _)| *other != number) {
-            other.take();
-        }
-        bodies.get(number).map(|body| Self { whole, body: *body })
     }
 
     /// Returns `detail-type` of the envelope.

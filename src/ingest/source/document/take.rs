@@ -124,7 +124,7 @@ mod tests {
                 r#"{{"detail-type":"x","account":"{account_of_envelope}","detail":{{"accountId":"111122223333"}}}}"#
             );
             let document = Document::read(&text, 0).unwrap();
-            let record = Record::one(document.root(), 0).unwrap();
+            let record = Record::all(document.root()).unwrap().remove(0);
             assert_eq!(account(record, record.body, "accountId").as_deref(), Some("111122223333"));
             assert_eq!(record.whole.member("account").map(Item::is_taken), Some(is_taken));
         }

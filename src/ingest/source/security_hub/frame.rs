@@ -20,7 +20,8 @@ pub(super) fn event(record: Record<'_>, table: Table) -> (Object, Option<i64>) {
     let finding = Finding { table, created, modified, severity: severity(body), status: status(body) };
     let mut event = finding.event(&product(body));
     metadata(record, &mut event);
-    event.text("finding_info.uid", rule_uid(body).or_else(|| body.take_text("Id")));
+    let own = rule_uid(body).or_else(|| analyzer_uid(body));
+    event.text("finding_info.uid", own.or_else(|| body.take_text("Id")));
     let title = body.take_text("Title").or_else(|| body.get("GeneratorId").and_then(Item::text));
     event.text("finding_info.title", Some(title.unwrap_or(Cow::Borrowed("untitled"))));
     event.text("finding_info.desc", body.take_text("Description"));
@@ -79,6 +80,16 @@ fn metadata(record: Record<'_>, event: &mut Object) {
     event.text("metadata.log_version", body.take_text("SchemaVersion"));
     event.integer("metadata.processed_time_dt", take_time(body, "ProcessedAt"));
     event.text("metadata.event_code", record.whole.take_text("detail-type"));
+}
+
+/// The id that Access Analyzer gives its finding. `Id` is the analyzer and the resource here, one for all findings
+/// of a resource, so that a resolved one would hide another that is active; the page of the finding names its id.
+fn analyzer_uid(body: Item<'_>) -> Option<Cow<'_, str>> {
+    body.get("ProductArn").and_then(Item::text).filter(|arn| arn.ends_with("/aws/access-analyzer"))?;
+    let page = body.get("SourceUrl").and_then(Item::text)?;
+    let (_, id) = page.rsplit_once("/findings/details/")?;
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_id.then(|| Cow::Owned(id.to_owned()))
 }
 
 /// The uid of a rule's finding about a resource, as `config` gives it.

@@ -3,8 +3,8 @@
 //! One finding is one event, of the class that `class` chooses: `frame` has what all have,
 //! `compliance`, `vulnerability`, `resource` and `evidence` the rest. Promises:
 //! - `finding_info.uid` is `Id`, which Security Hub keeps as the finding's own service gave it: an ARN of
-//!   GuardDuty, Inspector, Macie or Access Analyzer. The same finding has one uid through its own export, here,
-//!   and in OCSF. Of a rule of AWS Config it is the uid that `config` gives, where the finding tells the rule;
+//!   GuardDuty, Inspector or Macie. The same finding has one uid through its own export, here, and in OCSF. Of
+//!   Access Analyzer it is the id in the address of the finding's page, since its `Id` is not one finding's alone. Of a rule of AWS Config it is the uid that `config` gives, where the finding tells the rule;
 //! - `status` is the workflow's; a record that its product archived is `Archived`, unless somebody resolved or
 //!   suppressed it: what is `New` is there now;
 //! - what an action or a person set (`Custom Action`) is in the row beside the finding, in `unmapped`;
