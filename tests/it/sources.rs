@@ -12,7 +12,7 @@ use ashiato::ingest::source::LogSource;
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 
-use crate::archive::{Site, assert_same_rows, files_below};
+use crate::archive::{Site, assert_same_rows, files_below, text};
 
 /// One fixture.
 struct Case {
@@ -296,6 +296,9 @@ fn a_second_look_adds_nothing() {
     assert_same_rows(&rows(&site), &before);
 }
 
+/// Writes records as one text.
+type Form<'a> = &'a dyn Fn(&[Value]) -> String;
+
 /// The same records in whatever holds them, under names that lie.
 #[test]
 fn containers_and_suffixes_change_nothing() {
@@ -306,7 +309,7 @@ fn containers_and_suffixes_change_nothing() {
     let pretty: fn(&Value) -> String = |record| serde_json::to_string_pretty(record).unwrap();
     let cases: Vec<Case> = cases().into_iter().filter(|case| !case.is_lines()).collect();
     // A lake for each form: CloudTrail's records are the same events, of which one lake keeps one.
-    let rows_of = |suffix: &str, form: &dyn Fn(&[Value]) -> String| {
+    let rows_of = |suffix: &str, form: Form<'_>| {
         let site = Site::new();
         for case in &cases {
             let records = records_of(case);
@@ -323,7 +326,7 @@ fn containers_and_suffixes_change_nothing() {
     };
     let expected = rows_of("parquet", &|records| join(records, "\n", compact));
     assert_eq!(expected.len(), cases.iter().map(|case| records_of(case).len()).sum::<usize>());
-    let forms: [(&str, &dyn Fn(&[Value]) -> String); 4] = [
+    let forms: [(&str, Form<'_>); 4] = [
         ("gz", &|records| join(records, "", compact)),
         ("csv", &|records| format!("[{}]", join(records, ",", compact))),
         ("log", &|records| join(records, "\n", pretty)),
@@ -332,6 +335,54 @@ fn containers_and_suffixes_change_nothing() {
     for (suffix, form) in forms {
         assert_same_rows(&rows_of(suffix, form), &expected);
     }
+}
+
+/// One finding by its own export, by both formats of Security Hub, and as an update: one finding with a history.
+#[test]
+fn one_finding_by_many_ways_has_one_history() {
+    let arn = "arn:aws:guardduty:eu-west-1:111122223333:detector/d1/finding/f1";
+    let own = |updated: &str, archived: bool| {
+        serde_json::json!({
+            "schemaVersion": "2.0", "accountId": "111122223333", "region": "eu-west-1", "id": "f1", "arn": arn,
+            "type": "Recon:EC2/Portscan", "title": "A scan", "description": "A scan", "severity": 5,
+            "createdAt": "2025-01-05T10:00:00.000Z", "updatedAt": updated,
+            "resource": {"resourceType": "Instance", "instanceDetails": {"instanceId": "i-1"}},
+            "service": {"detectorId": "d1", "archived": archived, "count": 1},
+        })
+    };
+    let asff = serde_json::json!({
+        "detail-type": "Security Hub Findings - Imported", "source": "aws.securityhub", "detail": {"findings": [{
+            "SchemaVersion": "2018-10-08", "Id": arn, "Title": "A scan", "Description": "A scan",
+            "ProductArn": "arn:aws:securityhub:eu-west-1::product/aws/guardduty", "GeneratorId": "d1",
+            "AwsAccountId": "111122223333", "Region": "eu-west-1", "Types": ["TTPs/Discovery/Recon:EC2-Portscan"],
+            "CreatedAt": "2025-01-05T10:00:00.000Z", "UpdatedAt": "2025-01-05T10:10:00.000Z",
+            "Severity": {"Label": "MEDIUM"}, "Resources": [{"Type": "AwsEc2Instance", "Id": "i-1"}],
+        }]},
+    });
+    let ocsf = serde_json::json!({
+        "class_uid": 2004, "category_uid": 2, "activity_id": 2, "type_uid": 200_402, "severity_id": 3,
+        "time": 1_736_072_400_000_i64, "cloud": {"provider": "AWS", "region": "eu-west-1", "account": {"uid": "111122223333"}},
+        "metadata": {"version": "1.6.0", "product": {"name": "GuardDuty", "vendor_name": "AWS"}},
+        "finding_info": {"uid": arn, "title": "A scan", "created_time_dt": "2025-01-05T10:00:00.000Z"},
+    });
+    let site = Site::new();
+    site.put(
+        "own.jsonl",
+        format!("{}\n{}", own("2025-01-05T10:00:00.000Z", false), own("2025-01-05T11:00:00.000Z", false))
+            .as_bytes(),
+    );
+    site.put("again.jsonl", own("2025-01-05T11:00:00.000Z", false).to_string().as_bytes());
+    site.put("hub", format!("{asff}{ocsf}").as_bytes());
+    site.ingest().ended(0);
+    site.settle().ended(0);
+    let history = site.query("select time_dt, finding_info.uid as uid from finding_history order by time");
+    let times: Vec<String> = history.iter().map(|row| text(row, "/time_dt")).collect();
+    let expected =
+        ["T10:00:00Z", "T10:10:00Z", "T10:20:00Z", "T11:00:00Z"].map(|time| format!("2025-01-05{time}"));
+    assert_eq!(times, expected, "four states: a second delivery of one adds none");
+    assert!(history.iter().all(|row| text(row, "/uid") == arn));
+    let now = site.query("select time_dt from findings where finding_info.uid like '%finding/f1'");
+    assert_eq!(now.iter().map(|row| text(row, "/time_dt")).collect::<Vec<_>>(), [expected[3].clone()]);
 }
 
 /// Findings that another product wrapped are known all the same, and the wrapper is kept.

@@ -166,6 +166,20 @@ fn related(body: Item<'_>, event: &mut Object) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_finding_of_access_analyzer_has_the_id_it_has_there() {
+        let check = |product: &str, page: &str, expected: Option<&str>| {
+            let arn = format!("arn:aws:securityhub:eu-west-1::product/{product}");
+            let text = serde_json::json!({"ProductArn": arn, "SourceUrl": page}).to_string();
+            let document = Document::read(&text, 0).unwrap();
+            assert_eq!(analyzer_uid(document.root()).as_deref(), expected, "{text}");
+        };
+        let page = "https://console.aws.amazon.com/access-analyzer/home?region=eu-west-1#/findings/details/6d18fa0c-1e46";
+        check("aws/access-analyzer", page, Some("6d18fa0c-1e46"));
+        check("aws/guardduty", page, None);
+        check("aws/access-analyzer", "https://example.com/findings/details/<b>", None);
+    }
     use crate::ingest::json::Document;
 
     fn check(text: &str, expected: Option<Status>) {
