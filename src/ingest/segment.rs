@@ -17,9 +17,10 @@ use super::decompress::{UnpackError, UnpackLimits, Unpacker};
 use super::source::LogSource;
 use super::source::content::{read_content, unreadable};
 use super::source::key::{KeyFacts, SkipReason};
+use super::source::place::Place;
 use super::source::record::Records;
 use super::source::records::{Fault, Text};
-use super::source::walk::{Place, Walk};
+use super::source::walk::Walk;
 
 /// Bounds of a segment.
 #[derive(Debug, Clone, Copy)]

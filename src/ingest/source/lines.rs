@@ -3,14 +3,14 @@
 //! Promises the same as the walk over JSON: a bad line costs itself, text may come
 //! in pieces, and what cannot be passed is one fault with its place.
 
+use super::offset::Offset;
 use super::records::{Fault, Found, TOO_LARGE, Text};
 
 /// A walk over the lines of one object.
 #[derive(Debug)]
 pub struct Lines {
     index: u64,
-    /// What to add to a place in the text to get the place in the object.
-    base: i64,
+    offset: Offset,
     /// A line too long to hold is being passed over.
     skipping: bool,
     stopped: bool,
@@ -19,8 +19,7 @@ pub struct Lines {
 impl Lines {
     /// Starts a walk over an object whose text begins at `start`.
     pub fn at(start: usize) -> Self {
-        let base = i64::try_from(start).map_or(0, |start| -start);
-        Self { index: 0, base, skipping: false, stopped: false }
+        Self { index: 0, offset: Offset::at(start), skipping: false, stopped: false }
     }
 
     /// Returns how many records were found so far, good and bad.
@@ -30,13 +29,12 @@ impl Lines {
 
     /// Notes that `bytes` of text before the present place are dropped before the next call.
     pub fn drop_passed(&mut self, bytes: usize) {
-        self.base += i64::try_from(bytes).unwrap_or(0);
+        self.offset.drop_passed(bytes);
     }
 
     /// Returns where in the object a place in the text is.
     pub fn offset(&self, at: usize) -> u64 {
-        let at = i64::try_from(at).unwrap_or(i64::MAX);
-        u64::try_from(at.saturating_add(self.base)).unwrap_or(0)
+        self.offset.of(at)
     }
 
     /// Passes over all that is left of the object.

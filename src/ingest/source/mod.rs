@@ -9,8 +9,10 @@
 pub mod log_source;
 pub mod key;
 pub mod content;
+pub mod offset;
 pub mod records;
 pub mod lines;
+pub mod place;
 pub mod walk;
 pub mod time;
 pub mod unmapped;

@@ -7,9 +7,9 @@
 use super::cloudtrail;
 use super::document;
 use super::log_source::LogSource;
+use super::place::Place;
 use super::record::Records;
 use super::records::{Found, TOO_LARGE};
-use super::walk::Place;
 use crate::ingest::json::{Scanner, Stop};
 
 /// Parses the record at the scanner into `records`.

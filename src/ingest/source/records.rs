@@ -9,6 +9,7 @@
 //!
 //! Not here: what a record means (the sources' `parse`).
 
+use super::offset::Offset;
 use crate::ingest::json::{Scanner, Stop};
 
 /// Why a record beyond the limit is set aside.
@@ -60,8 +61,7 @@ enum Place {
 pub struct Walk {
     place: Place,
     index: u64,
-    /// What to add to a place in the text to get the place in the object.
-    base: i64,
+    offset: Offset,
     /// A record too large to hold is being passed over.
     skipping: Option<Resync>,
 }
@@ -101,19 +101,17 @@ impl Walk {
 
     /// Starts a walk over an object whose text begins at `start`.
     pub fn at(start: usize) -> Self {
-        let base = i64::try_from(start).map_or(0, |start| -start);
-        Self { place: Place::Top, index: 0, base, skipping: None }
+        Self { place: Place::Top, index: 0, offset: Offset::at(start), skipping: None }
     }
 
     /// Notes that `bytes` of text before the present place are dropped before the next call.
     pub fn drop_passed(&mut self, bytes: usize) {
-        self.base += i64::try_from(bytes).unwrap_or(0);
+        self.offset.drop_passed(bytes);
     }
 
     /// Returns where in the object a place in the text is.
     pub fn offset(&self, at: usize) -> u64 {
-        let at = i64::try_from(at).unwrap_or(i64::MAX);
-        u64::try_from(at.saturating_add(self.base)).unwrap_or(0)
+        self.offset.of(at)
     }
 
     /// Passes over all that is left of the object.

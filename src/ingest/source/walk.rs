@@ -1,9 +1,9 @@
 //! Walks over the records of one object, in the way its source writes them.
 
-use super::key::KeyFacts;
 use super::lines::Lines;
 use super::log_source::LogSource;
 use super::parse;
+use super::place::Place;
 use super::record::Records;
 use super::records::{Fault, Text, Walk as JsonWalk};
 use super::vpc_flow::FlowReader;
@@ -15,19 +15,6 @@ pub enum Walk {
     Json(JsonWalk),
     /// A record is a line.
     Lines(Lines, FlowReader),
-}
-
-/// Where the records of a walk belong.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    /// The number of the object in its batch.
-    pub object: u32,
-    /// What its key says.
-    pub facts: &'a KeyFacts,
-    /// What it is of, by its key or its content.
-    pub source: LogSource,
-    /// A record may have this many bytes.
-    pub record_bytes_max: usize,
 }
 
 impl Walk {

@@ -3,9 +3,9 @@
 use super::map::{map, recognize};
 use super::record::Mapped;
 use crate::ingest::json::{Document, Scanner, Stop};
+use crate::ingest::source::place::Place;
 use crate::ingest::source::record::{RecordHead, Records, narrow};
 use crate::ingest::source::records::Found;
-use crate::ingest::source::walk::Place;
 use crate::lake::path::{AccountId, EventDay};
 
 /// Arrays of records, by the names that answers of AWS's APIs and files of AWS Config give them.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::record::{DEFAULT, Field, Flow, Format, Line};
 use crate::ingest::source::LogSource;
+use crate::ingest::source::place::Place;
 use crate::ingest::source::record::{RecordHead, Records, narrow};
 use crate::ingest::source::records::Found;
 use crate::ingest::source::time::epoch_seconds;
-use crate::ingest::source::walk::Place;
 use crate::lake::path::AccountId;
 use crate::lake::table::Table;
 
