@@ -5,11 +5,14 @@
 //! define; they never see a file, a flag or the environment.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::ingest::IngestLimits;
+use crate::ingest::source::custom::{Mapping, MappingError};
+use crate::ingest::source::declared::{Declarations, Declared};
 use crate::lake::catalog::{CatalogLimits, CatalogPlace};
 use crate::lake::settle::SettleLimits;
 use crate::lake::store::{Place, StoreError};
@@ -36,6 +39,8 @@ pub struct Config {
     pub query_memory_bytes: Option<usize>,
     /// Where a query spills to.
     pub query_spill_folder: Option<PathBuf>,
+    /// Places whose logs are OCSF already or become it by a mapping.
+    pub declarations: Declarations,
 }
 
 /// What is wrong with the configuration.
@@ -78,6 +83,15 @@ pub enum ConfigError {
     /// The lake's place is none.
     #[error("lake")]
     Lake(#[from] StoreError),
+    /// A mapping says something that cannot be.
+    #[error("mapping {path}")]
+    Mapping {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: MappingError,
+    },
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -91,6 +105,14 @@ struct Written {
     ingest: WrittenIngest,
     settle: WrittenSettle,
     query: WrittenQuery,
+    sources: Vec<WrittenSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSource {
+    place: String,
+    mapping: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -180,7 +202,22 @@ impl Config {
         }
         let written = Written::deserialize(table)
             .map_err(|source| ConfigError::Parse { origin: "environment".to_owned(), source })?;
-        written.check()
+        let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
+        written.check(folder)
+    }
+}
+
+impl WrittenSource {
+    /// Reads the mapping, whose path is relative to the configuration's.
+    fn declared(self, folder: &Path) -> Result<Declared, ConfigError> {
+        let mapping = self.mapping.map(|path| {
+            let path = folder.join(path);
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+            let mapping = Mapping::read(&text).map_err(|source| ConfigError::Mapping { path, source })?;
+            Ok::<_, ConfigError>(Arc::new(mapping))
+        });
+        Ok(Declared { place: Place::read(&self.place)?, mapping: mapping.transpose()? })
     }
 }
 
@@ -204,7 +241,7 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigErr
 }
 
 impl Written {
-    fn check(self) -> Result<Config, ConfigError> {
+    fn check(self, folder: &Path) -> Result<Config, ConfigError> {
         let lake = self.lake.as_deref().map(Place::read).transpose()?;
         let catalog = self.catalog.as_deref().map(CatalogPlace::read);
         let mut config = Config { lake, catalog, log: self.log, ..Config::default() };
@@ -246,6 +283,8 @@ impl Written {
         put_duration(&mut settle.orphan_age, self.settle.orphan_age.as_deref(), "settle.orphan_age")?;
         config.query_memory_bytes = self.query.memory_bytes;
         config.query_spill_folder = self.query.spill_folder;
+        let declared = self.sources.into_iter().map(|source| source.declared(folder));
+        config.declarations = Declarations(declared.collect::<Result<_, _>>()?);
         Ok(config)
     }
 }

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: IngestArgs, session: Session<'_>) -> anyhow::Resul
     let progress = Arc::new(Progress::default());
     let limits = config.ingest;
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, QUEUED_MAX));
-    let archive = Arc::new(Archive::default());
+    let archive = Arc::new(Archive::new(config.declarations));
     let lister =
         Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };

@@ -126,7 +126,7 @@ async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
         };
         queue.send(write_notification(&object)).await;
     }
-    let (progress, archive) = (Arc::new(Progress::default()), Arc::new(Archive::default()));
+    let (progress, archive) = (Arc::new(Progress::default()), Arc::new(Archive::new(config.declarations)));
     let lister =
         Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::IngestError;
+use super::fetch::Archive;
 use super::fetch::Wanted;
 use super::lane::Work;
 use super::notification::{ObjectRef, read_notification};
 use super::progress::Progress;
 use super::queue::{Queue, QueueMessage};
 use super::source::LogSource;
-use super::source::key::{KeyFacts, KeyVerdict, read_key};
+use super::source::key::{KeyFacts, KeyVerdict};
 use super::trail::Trail;
 use crate::lake::catalog::{BatchId, Claim, ClaimedObject, ObjectId};
 use crate::lake::path::EventDay;
@@ -40,7 +41,7 @@ pub struct Claimed {
 }
 
 /// Reads the messages of a batch.
-pub fn read_messages(messages: &[QueueMessage], progress: &Progress) -> Announced {
+pub fn read_messages(messages: &[QueueMessage], archive: &Archive, progress: &Progress) -> Announced {
     let mut announced = Announced::default();
     for message in messages {
         announced.receipt_handles.push(message.receipt_handle.clone());
@@ -53,7 +54,7 @@ pub fn read_messages(messages: &[QueueMessage], progress: &Progress) -> Announce
             }
         };
         for object in objects {
-            match read_key(&object.key) {
+            match archive.declarations.read(&object.bucket, &object.key) {
                 KeyVerdict::Skip(reason) => progress.skip(reason),
                 KeyVerdict::Read(facts) => {
                     announced.objects.push((object, facts, message.receipt_handle.clone()));

@@ -14,6 +14,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::segment::Piece;
+use super::source::declared::Declarations;
 use super::source::key::KeyFacts;
 use crate::lake::catalog::ObjectId;
 use crate::lake::store::{Place, StoreError};
@@ -64,10 +65,17 @@ pub struct Fetched {
 /// Opens the stores of an archive's buckets, each once.
 #[derive(Debug, Default)]
 pub struct Archive {
+    /// Places whose logs the configuration declares.
+    pub declarations: Declarations,
     stores: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
 }
 
 impl Archive {
+    /// Returns an archive of which something is declared.
+    pub fn new(declarations: Declarations) -> Self {
+        Self { declarations, stores: Mutex::default() }
+    }
+
     /// Returns the store of a bucket, or of a folder named by a `file://` URL.
     ///
     /// # Errors

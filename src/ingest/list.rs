@@ -18,7 +18,7 @@ use super::fetch::Archive;
 use super::notification::{ObjectRef, write_notification};
 use super::progress::Progress;
 use super::queue::EmbeddedQueue;
-use super::source::key::{KeyVerdict, read_key};
+use super::source::key::KeyVerdict;
 use super::trail::Trail;
 use crate::lake::store::Place;
 
@@ -90,7 +90,7 @@ impl Lister {
     /// False when nothing more is wanted.
     async fn announce(&self, bucket: &str, meta: &ObjectMeta, version: String) -> bool {
         let key = meta.location.to_string();
-        if let KeyVerdict::Skip(reason) = read_key(&key) {
+        if let KeyVerdict::Skip(reason) = self.archive.declarations.read(bucket, &key) {
             self.progress.skip(reason);
             return true;
         }

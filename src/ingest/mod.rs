@@ -53,7 +53,7 @@ pub async fn ingest_batch<Q: Queue + 'static>(
     batch: &BatchId,
     messages: &[QueueMessage],
 ) -> Result<(), IngestError> {
-    let announced = claim::read_messages(messages, &trail.progress);
+    let announced = claim::read_messages(messages, &trail.archive, &trail.progress);
     let claimed = claim::claim(trail, batch, announced).await?;
     if !claimed.work.objects.is_empty() {
         let mut hold = worker::Hold::start(trail, batch, messages);

@@ -14,13 +14,14 @@ use tokio::task::JoinSet;
 use super::batch::{Builders, Source, plan};
 use super::commit::Written;
 use super::error::IngestError;
+use super::fetch::Archive;
 use super::fetch::{Fetched, Wanted, fetch_all};
 use super::lane::{Made, put_all};
 use super::queue::Queue;
 use super::segment::{Fill, Piece, Segment, SegmentLimits};
 use super::set_aside::{Line, read_lines};
 use super::source::LogSource;
-use super::source::key::{KeyFacts, KeyVerdict, read_key};
+use super::source::key::{KeyFacts, KeyVerdict};
 use super::trail::Trail;
 use super::write::{WriteError, WrittenFile, write};
 use crate::cpu::compute;
@@ -71,7 +72,7 @@ async fn retry_one<Q: Queue>(
     let batch = trail.name_batch();
     let attempt = Attempt::new(batch.clone(), &entry, line, trail.limits.segment);
     let attempt = if line.is_whole {
-        let (bytes, facts) = (line.bytes().into(), facts_of(&entry));
+        let (bytes, facts) = (line.bytes().into(), facts_of(&entry, &trail.archive));
         let piece = Piece { object: 0, facts, bytes, first: true, last: true };
         retrying(move || attempt.feed(piece)).await?
     } else {
@@ -88,8 +89,8 @@ async fn retry_one<Q: Queue>(
 }
 
 /// What is known of an entry's object: what its key says, and the source its content told.
-fn facts_of(entry: &SetAsideEntry) -> Arc<KeyFacts> {
-    let mut facts = match read_key(&entry.object.key) {
+fn facts_of(entry: &SetAsideEntry, archive: &Archive) -> Arc<KeyFacts> {
+    let mut facts = match archive.declarations.read(&entry.object.bucket, &entry.object.key) {
         KeyVerdict::Read(facts) => facts,
         KeyVerdict::Skip(_) => KeyFacts::default(),
     };
@@ -103,7 +104,8 @@ async fn read_again<Q: Queue>(
     mut attempt: Attempt,
     entry: &SetAsideEntry,
 ) -> Result<Attempt, IngestError> {
-    let wanted = Wanted { object: 0, id: entry.object.clone(), facts: facts_of(entry), size: None };
+    let wanted =
+        Wanted { object: 0, id: entry.object.clone(), facts: facts_of(entry, &trail.archive), size: None };
     let (sender, mut receiver) = mpsc::channel(1);
     let mut fetching = JoinSet::new();
     fetching.spawn(fetch_all(Arc::clone(&trail.archive), vec![wanted], trail.limits.fetch, sender));

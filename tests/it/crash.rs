@@ -395,7 +395,7 @@ async fn receive(trail: &Trail<Arc<EmbeddedQueue>>) -> Option<Vec<QueueMessage>>
 }
 
 async fn claim(trail: &TestTrail, batch: &BatchId, messages: &[QueueMessage]) -> Claimed {
-    let announced = claim::read_messages(messages, &trail.progress);
+    let announced = claim::read_messages(messages, &trail.archive, &trail.progress);
     claim::claim(trail, batch, announced).await.unwrap()
 }
 

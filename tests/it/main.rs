@@ -16,6 +16,7 @@ mod archive;
 mod bad_input;
 mod cli;
 mod crash;
+mod declared;
 mod golden;
 mod round_trip;
 mod sources;

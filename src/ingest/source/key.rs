@@ -4,12 +4,15 @@
 //! and finds the `AWSLogs` segment anywhere in it. Promises nothing about the
 //! content: the key routes, the record decides its partition.
 
+use std::sync::Arc;
+
+use super::custom::Mapping;
 use super::log_source::LogSource;
 use super::time::read_time;
 use crate::lake::path::{AccountId, OWN_PREFIXES, Region};
 
 /// What a key says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum KeyVerdict {
     /// Read it.
     Read(KeyFacts),
@@ -18,7 +21,7 @@ pub enum KeyVerdict {
 }
 
 /// What the key of a log says about it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct KeyFacts {
     /// The source; where the key is silent, the content tells.
     pub source: Option<LogSource>,
@@ -28,6 +31,8 @@ pub struct KeyFacts {
     pub region: Option<Region>,
     /// When it was delivered, epoch milliseconds: the time of records that have none.
     pub time: Option<i64>,
+    /// How its records become OCSF, where the configuration says so.
+    pub mapping: Option<Arc<Mapping>>,
 }
 
 /// Why an object is left alone. Each is counted under its name.
@@ -104,7 +109,7 @@ pub fn read_key(key: &str) -> KeyVerdict {
         "vpcdnsquerylogs" => return KeyVerdict::Skip(SkipReason::NotBuilt("route53")),
         _ => None,
     };
-    KeyVerdict::Read(KeyFacts { source, account, region, time: delivered(key) })
+    KeyVerdict::Read(KeyFacts { source, account, region, time: delivered(key), mapping: None })
 }
 
 /// Finds the time of delivery in the name of a file, `…_20260101T0005Z_…`.

@@ -23,10 +23,12 @@ pub enum LogSource {
     Insight,
     /// Events that are OCSF already, Security Hub v2 findings above all.
     Ocsf,
+    /// Logs from elsewhere, which the configuration declares.
+    Custom,
 }
 
 impl LogSource {
-    /// Every source.
+    /// Every source that is known by its keys or its content.
     pub const ALL: [Self; 10] = [
         Self::CloudTrail,
         Self::VpcFlow,
@@ -53,6 +55,7 @@ impl LogSource {
             Self::Config => "config",
             Self::Insight => "insight",
             Self::Ocsf => "ocsf",
+            Self::Custom => "custom",
         }
     }
 

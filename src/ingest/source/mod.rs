@@ -30,5 +30,7 @@ pub mod macie;
 pub mod config;
 pub mod insight;
 pub mod ocsf;
+pub mod custom;
+pub mod declared;
 
 pub use log_source::LogSource;

@@ -1,6 +1,7 @@
 //! Fills one row from one record, as its source says.
 
 use super::cloudtrail;
+use super::custom;
 use super::document;
 use super::log_source::LogSource;
 use super::record::{Origin, RecordHead, Records};
@@ -29,6 +30,7 @@ pub fn normalize(
             cloudtrail::normalize(head, records, origin, columns, &mut scratch.cloudtrail);
         }
         LogSource::VpcFlow => vpc_flow::normalize(head, records, origin, columns, &mut scratch.vpc_flow),
+        LogSource::Custom => custom::normalize(head, records, origin, columns, &mut scratch.document),
         _ => document::normalize(head, records, origin, columns, &mut scratch.document),
     }
 }

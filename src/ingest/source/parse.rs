@@ -5,6 +5,7 @@
 //! bus into one object.
 
 use super::cloudtrail;
+use super::custom;
 use super::document;
 use super::log_source::LogSource;
 use super::place::Place;
@@ -25,6 +26,8 @@ pub fn record(
     let (start, held) = (*scanner, records.heads.len());
     let found = match place.source {
         LogSource::CloudTrail => cloudtrail::parse(scanner, records, place.object, index)?,
+        // What was declared is taken for what it was declared to be.
+        LogSource::Custom => return custom::parse(scanner, records, place, index),
         _ => document::parse(scanner, records, place, index)?,
     };
     let found = match found {

@@ -1,8 +1,10 @@
 //! What parsing leaves of a record of any source: what decides its place in the lake, and where its body is.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::cloudtrail::record::Bodies as CloudTrailBodies;
+use super::custom::Mapping;
 use super::log_source::LogSource;
 use super::vpc_flow::record::Bodies as FlowBodies;
 use crate::lake::path::{AccountId, Region};
@@ -51,6 +53,8 @@ pub struct Records {
     pub cloudtrail: CloudTrailBodies,
     /// What flow records hold.
     pub vpc_flow: FlowBodies,
+    /// The mappings of records from elsewhere.
+    pub mappings: Vec<Arc<Mapping>>,
 }
 
 impl Records {
@@ -60,6 +64,15 @@ impl Records {
         self.regions.clear();
         self.cloudtrail.clear();
         self.vpc_flow.clear();
+        self.mappings.clear();
+    }
+
+    /// Returns the number of a mapping, which the records of an object share.
+    pub fn mapping_number(&mut self, mapping: &Arc<Mapping>) -> u32 {
+        if !self.mappings.last().is_some_and(|last| Arc::ptr_eq(last, mapping)) {
+            self.mappings.push(Arc::clone(mapping));
+        }
+        narrow(self.mappings.len() - 1)
     }
 
     /// Returns the id by which a second copy of an event is known, if its source gives one.

@@ -23,5 +23,5 @@ mod map;
 mod parse;
 mod normalize;
 
-pub use normalize::normalize;
+pub use normalize::{normalize, write_row};
 pub use parse::parse;

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::map::{map, recognize_one};
 use super::record::Mapped;
-use crate::ingest::json::Document;
+use crate::ingest::json::{Document, Item};
 use crate::ingest::source::record::{Origin, RecordHead, Records};
 use crate::ingest::source::unmapped::Unmapped;
 use crate::lake::path::AccountId;
@@ -25,14 +25,24 @@ pub fn normalize(
     let Ok(document) = Document::read(origin.text, head.range.start as usize) else { return };
     let whole = document.root();
     let Some((source, record)) = recognize_one(whole, head.body as usize) else { return };
-    let Ok(Mapped { mut event, .. }) = map(source, record) else { return };
+    let Ok(Mapped { event, .. }) = map(source, record) else { return };
+    write_row(event, whole, (head, records, origin), (columns, scratch));
+}
+
+/// Writes an event as a row, and what nobody took of its document into `unmapped`.
+pub fn write_row(
+    mut event: Object,
+    document: Item<'_>,
+    (head, records, origin): (&RecordHead, &Records, Origin<'_>),
+    (columns, scratch): (&mut Columns, &mut String),
+) {
     place(&mut event, head, records, origin);
     if event.get("metadata.uid").is_none() && head.table.schema().leaves.iter().any(is_uid) {
-        event.constant("metadata.uid", &digest(whole.json(), head.body));
+        event.constant("metadata.uid", &digest(document.json(), head.body));
     }
     let left_over = columns.event(&event);
     debug_assert!(left_over.is_empty(), "no column for {left_over:?}");
-    Unmapped::new(columns, unmapped(head.table), origin.text, scratch).put_rest(whole);
+    Unmapped::new(columns, unmapped(head.table), origin.text, scratch).put_rest(document);
     columns.end_row();
 }
 
