@@ -39,7 +39,9 @@ fn the_example_of_the_page_gives_the_row_of_the_page() {
     assert_eq!(constant("/metadata/product/name"), "Edge firewall");
     assert_eq!((constant("/accountid"), constant("/region")), ("external".to_owned(), "unknown".to_owned()));
     let files = site.lake_files();
-    assert!(files.iter().any(|file| file.starts_with("ext/ocsf-network/region=unknown/accountId=external/eventDay=20250105/")));
+    assert!(files.iter().any(|file| {
+        file.starts_with("ext/ocsf-network/region=unknown/accountId=external/eventDay=20250105/")
+    }));
 }
 
 #[test]
@@ -63,5 +65,9 @@ fn a_mapping_that_cannot_be_is_told_at_the_start() {
     let mapping = blocks("toml")[1].replace("src_endpoint.ip", "src_endpoint.address");
     std::fs::write(site.root().join("firewall.toml"), mapping).unwrap();
     let ran = site.ingest().ended(1);
-    assert!(ran.err.contains("firewall.toml") && ran.err.contains("src_endpoint.address is no column"), "{}", ran.err);
+    assert!(
+        ran.err.contains("firewall.toml") && ran.err.contains("src_endpoint.address is no column"),
+        "{}",
+        ran.err
+    );
 }
