@@ -156,6 +156,7 @@ impl Names {
         let metadata = |name: &str| get_field(col("metadata"), name);
         let newest_first = vec![
             col("time").sort(false, false),
+            metadata("logged_time_dt").sort(false, false),
             metadata("processed_time_dt").sort(false, false),
             metadata("uid").sort(true, false),
         ];

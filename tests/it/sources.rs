@@ -385,6 +385,40 @@ fn one_finding_by_many_ways_has_one_history() {
     assert_eq!(now.iter().map(|row| text(row, "/time_dt")).collect::<Vec<_>>(), [expected[3].clone()]);
 }
 
+/// A finding that a person resolved has the time it had before: the message says which state is the newer.
+#[test]
+fn a_workflow_that_changes_without_a_new_time_is_the_newest_state() {
+    let message = |sent: &str, workflow: &str| {
+        serde_json::json!({
+            "detail-type": "Security Hub Findings - Imported", "source": "aws.securityhub", "time": sent,
+            "detail": {"findings": [{
+                "SchemaVersion": "2018-10-08", "Id": "arn:aws:securityhub:eu-west-1:111122223333:f/1", "Title": "t",
+                "Description": "d", "GeneratorId": "g", "AwsAccountId": "111122223333", "Region": "eu-west-1",
+                "ProductArn": "arn:aws:securityhub:eu-west-1::product/aws/securityhub", "Types": [],
+                "CreatedAt": "2025-01-05T10:00:00.000Z", "UpdatedAt": "2025-01-05T10:00:00.000Z",
+                "Severity": {"Label": "HIGH"}, "Workflow": {"Status": workflow}, "Compliance": {"Status": "FAILED"},
+                "Resources": [{"Type": "AwsS3Bucket", "Id": "arn:aws:s3:::b"}],
+            }]},
+        })
+        .to_string()
+    };
+    let states =
+        [("12:00:00", "NOTIFIED"), ("10:00:05", "NEW"), ("13:00:00", "RESOLVED"), ("11:00:00", "SUPPRESSED")];
+    let messages = states.map(|(sent, workflow)| message(&format!("2025-01-05T{sent}Z"), workflow));
+    let site = Site::new();
+    site.put("hub.json", messages.join("\n").as_bytes());
+    site.ingest().ended(0);
+    let statuses = |site: &Site| {
+        let (all, now) = ("select status from finding_history", "select status from findings");
+        [all, now].map(|sql| site.query(sql).iter().map(|row| text(row, "/status")).collect::<BTreeSet<_>>())
+    };
+    let all = ["In Progress", "New", "Resolved", "Suppressed"].map(str::to_owned);
+    let expected = [BTreeSet::from(all), BTreeSet::from(["Resolved".to_owned()])];
+    assert_eq!(statuses(&site), expected);
+    site.settle().ended(0);
+    assert_eq!(statuses(&site), expected, "settling keeps every state");
+}
+
 /// Findings that another product wrapped are known all the same, and the wrapper is kept.
 #[test]
 fn a_record_in_a_wrapper_is_known() {

@@ -6,6 +6,7 @@ use super::map::{map, recognize_one};
 use super::record::Mapped;
 use crate::ingest::json::{Document, Item};
 use crate::ingest::source::record::{Origin, RecordHead, Records};
+use crate::ingest::source::time::take_time;
 use crate::ingest::source::unmapped::Unmapped;
 use crate::lake::path::AccountId;
 use crate::lake::table::Table;
@@ -25,7 +26,11 @@ pub fn normalize(
     let Ok(document) = Document::read(origin.text, head.range.start as usize) else { return };
     let whole = document.root();
     let Some((source, record)) = recognize_one(whole, head.body as usize) else { return };
-    let Ok(Mapped { event, .. }) = map(source, record) else { return };
+    let Ok(Mapped { mut event, .. }) = map(source, record) else { return };
+    if record.is_enveloped() && head.table.class().is_some_and(|class| class.is_finding()) {
+        // Two states of a finding may have one time: a workflow that changes changes no `UpdatedAt`.
+        event.integer("metadata.logged_time_dt", take_time(record.whole, "time"));
+    }
     write_row(event, whole, (head, records, origin), (columns, scratch));
 }
 

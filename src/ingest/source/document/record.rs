@@ -46,6 +46,11 @@ impl<'d> Record<'d> {
         Ok(bodies.into_iter().map(|body| Self { whole, body }).collect())
     }
 
+    /// Says whether the record lies in an EventBridge envelope.
+    pub fn is_enveloped(self) -> bool {
+        self.whole.member("detail-type").is_some() && self.whole.member("detail").is_some()
+    }
+
     /// Returns `detail-type` of the envelope.
     pub fn detail_type(self) -> Option<Cow<'d, str>> {
         self.whole.member("detail-type").and_then(Item::text)
