@@ -19,4 +19,6 @@ mod crash;
 mod golden;
 mod round_trip;
 mod sources;
+mod sqs;
 mod tidy;
+mod worker;
