@@ -33,6 +33,8 @@ pub struct Config {
     pub log: Option<String>,
     /// Bounds of the writing trail.
     pub ingest: IngestLimits,
+    /// What `ashiato worker` reads, and how it ends.
+    pub worker: WorkerSettings,
     /// Bounds of settling.
     pub settle: SettleLimits,
     /// Memory a query may use before it spills, bytes.
@@ -41,6 +43,23 @@ pub struct Config {
     pub query_spill_folder: Option<PathBuf>,
     /// Places whose logs are OCSF already or become it by a mapping.
     pub declarations: Declarations,
+}
+
+/// What `ashiato worker` reads, and how it ends.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// The URL of the queue.
+    pub queue: Option<String>,
+    /// The URL of the queue for dead letters; without it they are left to the queue's redrive policy.
+    pub dead_letter_queue: Option<String>,
+    /// How long batches in hand may take after SIGTERM: containers are killed after 30 s.
+    pub shutdown_deadline: Duration,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self { queue: None, dead_letter_queue: None, shutdown_deadline: Duration::from_secs(25) }
+    }
 }
 
 /// What is wrong with the configuration.
@@ -103,6 +122,7 @@ struct Written {
     catalog_connections_max: Option<u32>,
     log: Option<String>,
     ingest: WrittenIngest,
+    worker: WrittenWorker,
     settle: WrittenSettle,
     query: WrittenQuery,
     sources: Vec<WrittenSource>,
@@ -124,6 +144,16 @@ struct WrittenIngest {
     record_bytes_max: Option<usize>,
     inflated_bytes_max: Option<u64>,
     lease: Option<String>,
+    batch_age_max: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenWorker {
+    queue: Option<String>,
+    dead_letter_queue: Option<String>,
+    deliveries_max: Option<u32>,
+    shutdown_deadline: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -144,7 +174,7 @@ struct WrittenQuery {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 23] = [
     "lake",
     "catalog",
     "catalog_busy_timeout",
@@ -156,6 +186,11 @@ const KEYS: [&str; 18] = [
     "ingest.record_bytes_max",
     "ingest.inflated_bytes_max",
     "ingest.lease",
+    "ingest.batch_age_max",
+    "worker.queue",
+    "worker.dead_letter_queue",
+    "worker.deliveries_max",
+    "worker.shutdown_deadline",
     "settle.jobs",
     "settle.input_bytes_max",
     "settle.file_bytes_max",
@@ -267,6 +302,13 @@ impl Written {
         let bytes = ("ingest.inflated_bytes_max", 1024..=1 << 50);
         put(&mut segment.unpack.inflated_bytes_max, self.ingest.inflated_bytes_max, bytes)?;
         put_duration(&mut ingest.lease, self.ingest.lease.as_deref(), "ingest.lease")?;
+        put_duration(
+            &mut ingest.batch_age_max,
+            self.ingest.batch_age_max.as_deref(),
+            "ingest.batch_age_max",
+        )?;
+        let worker = self.worker.check(ingest)?;
+        config.worker = worker;
         let settle = &mut config.settle;
         put(&mut settle.jobs, self.settle.jobs, ("settle.jobs", 1..=256))?;
         put(
@@ -286,6 +328,22 @@ impl Written {
         let declared = self.sources.into_iter().map(|source| source.declared(folder));
         config.declarations = Declarations(declared.collect::<Result<_, _>>()?);
         Ok(config)
+    }
+}
+
+impl WrittenWorker {
+    fn check(self, ingest: &mut IngestLimits) -> Result<WorkerSettings, ConfigError> {
+        // From the third delivery on a message is tried alone: only then is it known to be what fails.
+        put(&mut ingest.deliveries_max, self.deliveries_max, ("worker.deliveries_max", 3..=1000))?;
+        ingest.fetch_deliveries_max = ingest.deliveries_max;
+        let mut worker = WorkerSettings {
+            queue: self.queue,
+            dead_letter_queue: self.dead_letter_queue,
+            ..WorkerSettings::default()
+        };
+        let deadline = self.shutdown_deadline.as_deref();
+        put_duration(&mut worker.shutdown_deadline, deadline, "worker.shutdown_deadline")?;
+        Ok(worker)
     }
 }
 
@@ -344,7 +402,9 @@ mod tests {
     #[test]
     fn every_key_can_be_set_from_the_environment() {
         for key in KEYS {
-            let duration = ["lease", "grace", "age", "timeout"].iter().any(|end| key.ends_with(end));
+            let duration = ["lease", "grace", "age", "age_max", "timeout", "deadline"]
+                .iter()
+                .any(|end| key.ends_with(end));
             let value = if duration {
                 "2s"
             } else if key.contains('.') {
@@ -352,11 +412,14 @@ mod tests {
             } else {
                 "/tmp/x"
             };
-            let value = if ["lanes", "jobs", "connections_max"].iter().any(|end| key.ends_with(end)) {
-                "2"
+            let value = if ["lanes", "jobs"].iter().any(|end| key.ends_with(end)) { "2" } else { value };
+            let value = if ["deliveries_max", "connections_max"].iter().any(|end| key.ends_with(end)) {
+                "3"
             } else {
                 value
             };
+            let value =
+                if key.ends_with("queue") { "https://sqs.eu-west-1.amazonaws.com/1/q" } else { value };
             let value = if key.ends_with("folder") { "/tmp/x" } else { value };
             read("", &[(&variable(key), value)]).unwrap();
         }

@@ -128,6 +128,12 @@ pub(super) fn summary(out: &mut dyn Write, snapshot: &Snapshot, elapsed: Duratio
     for (reason, count) in &snapshot.skipped {
         writeln!(out, "{count} objects left alone: {}", reason.text())?;
     }
+    for (formality, count) in &snapshot.formalities {
+        writeln!(out, "{count} messages without anything to read: {}", formality.text())?;
+    }
+    if snapshot.dead_letters > 0 && snapshot.unreachable.is_empty() {
+        writeln!(out, "{} messages were dead-lettered", snapshot.dead_letters)?;
+    }
     if snapshot.already > 0 {
         writeln!(out, "{} objects were in the lake already", snapshot.already)?;
     }

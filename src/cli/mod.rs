@@ -5,6 +5,7 @@
 //! the clock.
 
 mod ingest;
+mod worker;
 mod settle;
 mod status;
 mod quarantine;
@@ -38,7 +39,7 @@ pub(crate) enum Ending {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done
+  0    done; `worker` was asked to stop by SIGTERM or Ctrl-C
   1    failed; the message says what and what to do
   2    the command line is wrong
   3    done, but some objects could not be read or fetched
@@ -72,6 +73,8 @@ struct Cli {
 enum Verb {
     /// Reads log objects into the lake, each once.
     Ingest(ingest::IngestArgs),
+    /// Reads what a queue announces, day and night, until it is stopped.
+    Worker(worker::WorkerArgs),
     /// Merges recent files into the Security Lake layout and removes duplicates.
     #[command(after_help = SETTLE_EXAMPLES)]
     Settle,
@@ -160,15 +163,16 @@ fn start(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
         return Ok(Ending::Done);
     }
     let config = Config::load(cli.config.as_deref()).context("configuration")?;
-    start_tracing(config.log.as_deref())?;
+    // Nobody watches a worker: its log says that it lives.
+    let directives = if matches!(cli.verb, Verb::Worker(_)) { "warn,ashiato=info" } else { "warn" };
+    start_tracing(config.log.as_deref().unwrap_or(directives))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(run(cli, config, out))
 }
 
-fn start_tracing(directives: Option<&str>) -> anyhow::Result<()> {
-    let filter =
-        tracing_subscriber::EnvFilter::try_new(directives.unwrap_or("warn")).context("log directives")?;
+fn start_tracing(directives: &str) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(directives).context("log directives")?;
     let is_terminal = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if is_terminal { lines.compact().try_init() } else { lines.json().try_init() };
@@ -188,19 +192,23 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         place.context("which lake? give --lake FOLDER, or set lake in ashiato.toml or ASHIATO_LAKE")?;
     let named = cli.catalog.as_deref().map(CatalogPlace::read).or_else(|| config.catalog.clone());
     let catalog_place = catalog_place(named, &place)?;
-    if let (false, CatalogPlace::File(file)) = (matches!(verb, Verb::Ingest(_)), &catalog_place)
+    if let (false, CatalogPlace::File(file)) =
+        (matches!(verb, Verb::Ingest(_) | Verb::Worker(_)), &catalog_place)
         && !file.exists()
     {
         anyhow::bail!("no lake in {place}: {} is not there; `ashiato ingest` makes one", file.display());
     }
-    if let Verb::Ingest(args) = &verb {
-        args.check()?;
+    match &verb {
+        Verb::Ingest(args) => args.check()?,
+        Verb::Worker(args) => args.check(&config.worker)?,
+        _ => {}
     }
     let lake = Lake::open(place)?;
     let catalog = Catalog::open_with(&catalog_place, config.catalog_limits).await?;
     let session = Session { config, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };
     let ending = match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,
+        Verb::Worker(args) => worker::run(args, session).await,
         Verb::Settle => settle::run(session).await,
         Verb::Query(args) => ask(args, session).await,
         Verb::Status(args) => status::run(args, session).await,

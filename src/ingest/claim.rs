@@ -1,20 +1,21 @@
 //! Decides what a batch will read: from messages to claimed objects.
 //!
 //! Takes the messages of a batch and gives the objects nobody else reads or has
-//! read. Objects whose key says there is nothing to read are skipped and counted;
-//! messages all of whose objects are done can be deleted; those with an object that
-//! another worker holds are put off until its lease ends.
+//! read. Objects whose key says there is nothing to read are skipped and counted. A
+//! record that a message carries itself is an object too: its bucket is the queue and
+//! its key the digest of its text, so that a copy of the message adds nothing, however
+//! it came. What keeps a message from being deleted is a [`Setback`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::error::IngestError;
-use super::fetch::Archive;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::error::{IngestError, Setback};
 use super::fetch::Wanted;
 use super::lane::Work;
-use super::notification::{ObjectRef, read_notification};
-use super::progress::Progress;
+use super::notification::{Notice, ObjectRef, read_notification};
 use super::queue::{Queue, QueueMessage};
 use super::source::LogSource;
 use super::source::key::{KeyFacts, KeyVerdict};
@@ -25,8 +26,20 @@ use crate::lake::path::EventDay;
 /// Objects of a batch, and the messages that announced them.
 #[derive(Debug, Default)]
 pub struct Announced {
-    objects: Vec<(ObjectRef, KeyFacts, String)>,
-    receipt_handles: Vec<String>,
+    objects: Vec<Found>,
+    setbacks: Setbacks,
+}
+
+/// What keeps messages from being deleted, by their number in the batch.
+pub type Setbacks = BTreeMap<usize, Setback<'static>>;
+
+/// An object a message announced.
+#[derive(Debug)]
+struct Found {
+    object: ObjectRef,
+    facts: KeyFacts,
+    body: Option<Bytes>,
+    message: usize,
 }
 
 /// What a batch may do.
@@ -34,35 +47,49 @@ pub struct Announced {
 pub struct Claimed {
     /// What it reads.
     pub work: Work,
-    /// Messages to delete once that is committed.
-    pub finished: Vec<String>,
-    /// Messages to hide until another worker's lease ends.
-    pub held: Vec<(String, Duration)>,
+    /// What keeps messages from being deleted.
+    pub setbacks: Setbacks,
+    /// The message that announced an object.
+    pub messages: HashMap<ObjectId, usize>,
 }
 
 /// Reads the messages of a batch.
-pub fn read_messages(messages: &[QueueMessage], archive: &Archive, progress: &Progress) -> Announced {
+pub fn read_messages<Q: Queue>(messages: &[QueueMessage], trail: &Trail<Q>) -> Announced {
     let mut announced = Announced::default();
-    for message in messages {
-        announced.receipt_handles.push(message.receipt_handle.clone());
-        let objects = match read_notification(&message.body) {
-            Ok(objects) => objects,
-            Err(error) => {
-                tracing::warn!(%error, "message announces nothing we know, deleted");
-                progress.unknown_message();
-                continue;
-            }
-        };
-        for object in objects {
-            match archive.declarations.read(&object.bucket, &object.key) {
-                KeyVerdict::Skip(reason) => progress.skip(reason),
-                KeyVerdict::Read(facts) => {
-                    announced.objects.push((object, facts, message.receipt_handle.clone()));
+    for (message, QueueMessage { body, .. }) in messages.iter().enumerate() {
+        match read_notification(body) {
+            Ok(Notice::Objects(objects, left_alone)) => {
+                left_alone.into_iter().for_each(|reason| trail.progress.skip(reason));
+                for object in objects {
+                    match trail.archive.declarations.read(&object.bucket, &object.key) {
+                        KeyVerdict::Skip(reason) => trail.progress.skip(reason),
+                        KeyVerdict::Read(facts) => {
+                            announced.objects.push(Found { object, facts, body: None, message });
+                        }
+                    }
                 }
             }
+            Ok(Notice::Record { source, text }) => {
+                let object = carried(trail.queue.name(), &text);
+                let facts = KeyFacts { source: Some(source), ..KeyFacts::default() };
+                announced.objects.push(Found { object, facts, body: Some(text.into()), message });
+            }
+            Ok(Notice::Nothing(formality)) => trail.progress.formality(formality),
+            Err(error) => drop(announced.setbacks.insert(message, Setback::NotUnderstood(error))),
         }
     }
     announced
+}
+
+/// Names a record that a message carries itself.
+fn carried(queue: &str, text: &str) -> ObjectRef {
+    let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    ObjectRef {
+        bucket: format!("sqs://{queue}"),
+        key: format!("{digest}.json"),
+        version: String::new(),
+        size: Some(text.len() as u64),
+    }
 }
 
 /// Claims the announced objects.
@@ -75,41 +102,37 @@ pub async fn claim<Q: Queue>(
     announced: Announced,
 ) -> Result<Claimed, IngestError> {
     let now = (trail.clock)();
-    let (mut seen, mut wishes, mut wanted) = (HashSet::new(), Vec::new(), Vec::new());
-    for (object, facts, receipt_handle) in announced.objects {
+    let Announced { objects: found, mut setbacks } = announced;
+    let (mut messages, mut wishes, mut wanted) = (HashMap::new(), Vec::new(), Vec::new());
+    for Found { object, facts, body, message } in found {
         let id = ObjectId { bucket: object.bucket, key: object.key, version: object.version };
-        if seen.insert(id.clone()) {
+        if messages.insert(id.clone(), message).is_none() {
             wishes.push(wish(&id, &facts));
-            wanted.push((id, Arc::new(facts), object.size, receipt_handle));
+            wanted.push(Wanted { object: 0, id, facts: Arc::new(facts), size: object.size, body });
         }
     }
     let mut claims = Vec::new();
     if !wishes.is_empty() {
         claims = trail.catalog.claim(batch, &wishes, now, trail.limits.lease).await?;
     }
-    let (mut objects, mut held) = (Vec::new(), BTreeMap::new());
-    for (claim, (id, facts, size, receipt_handle)) in claims.into_iter().zip(wanted) {
+    let mut objects = Vec::new();
+    for (claim, mut wanted) in claims.into_iter().zip(wanted) {
         match claim {
             Claim::Granted => {
-                let object = u32::try_from(objects.len()).unwrap_or(u32::MAX);
-                objects.push(Wanted { object, id, facts, size });
+                wanted.object = u32::try_from(objects.len()).unwrap_or(u32::MAX);
+                objects.push(wanted);
             }
             Claim::Done => trail.progress.already(),
             Claim::Held { until } => {
                 trail.progress.held();
-                let longest: &mut Duration = held.entry(receipt_handle).or_default();
-                *longest = until.duration_since(now).unsigned_abs().max(*longest);
+                if let Some(message) = messages.get(&wanted.id) {
+                    setbacks.insert(*message, Setback::Held(until.duration_since(now).unsigned_abs()));
+                }
             }
         }
     }
-    let finished =
-        announced.receipt_handles.into_iter().filter(|handle| !held.contains_key(handle)).collect();
     let day = EventDay::of(now.as_millisecond()).ok_or(IngestError::Lost { what: "the clock" })?;
-    Ok(Claimed {
-        work: Work { batch: batch.clone(), day, objects },
-        finished,
-        held: held.into_iter().collect(),
-    })
+    Ok(Claimed { work: Work { batch: batch.clone(), day, objects }, setbacks, messages })
 }
 
 fn wish(id: &ObjectId, facts: &KeyFacts) -> ClaimedObject {
@@ -119,18 +142,4 @@ fn wish(id: &ObjectId, facts: &KeyFacts) -> ClaimedObject {
         account: facts.account.map(|account| account.to_string()),
         region: facts.region.as_ref().map(ToString::to_string),
     }
-}
-
-/// Hides messages until the worker that holds their objects is done or its lease has ended.
-///
-/// # Errors
-/// The queue failed.
-pub async fn put_off<Q: Queue>(trail: &Trail<Q>, held: &[(String, Duration)]) -> Result<(), IngestError> {
-    // A worker that is alive is done long before its lease ends: look again soon.
-    const LOOK_AGAIN: Duration = Duration::from_secs(5);
-    for (receipt_handle, wait) in held {
-        let wait = (*wait + Duration::from_millis(50)).min(LOOK_AGAIN);
-        trail.queue.extend(std::slice::from_ref(receipt_handle), wait).await?;
-    }
-    Ok(())
 }

@@ -17,6 +17,8 @@ pub struct Written {
     pub outcome: BatchOutcome,
     /// What was found in each of its objects, with the source.
     pub tallies: Vec<(&'static str, Tally)>,
+    /// Objects that could not be fetched, and why.
+    pub unreachable: Vec<(ObjectId, String)>,
 }
 
 /// Proof that a batch was committed: its rows can be queried from now on.

@@ -1,5 +1,11 @@
 //! What can go wrong on the writing trail, and what becomes of the messages then.
+//!
+//! [`Setback::fate`] is the one place that decides it.
 
+use std::time::Duration;
+
+use super::notification::NotificationError;
+use super::trail::IngestLimits;
 use super::write::WriteError;
 use crate::lake::catalog::{BatchId, CatalogError, ObjectId};
 use crate::lake::store::StoreError;
@@ -7,14 +13,23 @@ use crate::lake::store::StoreError;
 /// A failure of a whole batch. A bad record or object is none: it is set aside.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The queue cannot be asked.
+    /// The queue cannot be asked now.
     #[error("queue: {what}")]
     Queue {
         /// What was being done.
         what: &'static str,
         /// Why it failed.
         #[source]
-        source: std::io::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is no such queue.
+    #[error("there is no queue {url}; check the URL and the Region")]
+    NoQueue {
+        /// Its URL.
+        url: String,
+        /// What the service said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The catalog failed, or the batch lost its claims.
     #[error("record the batch in the catalog")]
@@ -75,28 +90,132 @@ pub enum IngestError {
     },
 }
 
-/// What becomes of a batch's messages when it failed.
+/// What keeps a message from being deleted.
+#[derive(Debug)]
+pub enum Setback<'a> {
+    /// Its body is not understood.
+    NotUnderstood(NotificationError),
+    /// Another worker reads one of its objects; its lease ends after this time.
+    Held(Duration),
+    /// One of its objects cannot be fetched.
+    Unreachable {
+        /// The object.
+        object: ObjectId,
+        /// Why.
+        why: String,
+    },
+    /// The batch it belongs to failed.
+    Failed(&'a IngestError),
+}
+
+/// What becomes of a message that cannot be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// They come again after a while: somebody else may have them, or what failed may be well then.
-    Retry,
+    /// It comes again after a while.
+    Retry {
+        /// The while.
+        after: Duration,
+    },
+    /// It is put where dead letters go, with the reason.
+    DeadLetter,
+    /// Nothing is wrong with it: its batch is tried again when the world is there again.
+    Wait,
     /// Nothing will get better by itself: stop and say so.
     Stop,
 }
 
-impl IngestError {
-    /// Says what becomes of the messages. No `_` arm: a new failure must choose.
-    pub fn fate(&self) -> Fate {
+impl Setback<'_> {
+    /// Decides what becomes of a message after so many deliveries. No `_` arm: a new failure must choose.
+    pub fn fate(&self, deliveries: u32, limits: &IngestLimits) -> Fate {
+        // A worker that is alive is done long before its lease ends: look again soon.
+        const LOOK_AGAIN: Duration = Duration::from_secs(5);
+        let retry_below = |deliveries_max| {
+            if deliveries < deliveries_max {
+                Fate::Retry { after: back_off(deliveries) }
+            } else {
+                Fate::DeadLetter
+            }
+        };
         match self {
-            Self::Catalog(CatalogError::Fenced { .. }) | Self::Fetch { .. } => Fate::Retry,
-            Self::Queue { .. }
-            | Self::Catalog(_)
-            | Self::Store(_)
-            | Self::List { .. }
-            | Self::Make { .. }
-            | Self::Write { .. }
-            | Self::Read { .. }
-            | Self::Lost { .. } => Fate::Stop,
+            Self::NotUnderstood(_) => Fate::DeadLetter,
+            Self::Held(wait) => Fate::Retry { after: (*wait + Duration::from_millis(50)).min(LOOK_AGAIN) },
+            Self::Unreachable { .. } => retry_below(limits.fetch_deliveries_max),
+            Self::Failed(error) => match error {
+                IngestError::Catalog(CatalogError::Fenced { .. }) => Fate::Retry { after: back_off(1) },
+                IngestError::Fetch { .. } | IngestError::Make { .. } | IngestError::Lost { .. } => {
+                    retry_below(limits.deliveries_max)
+                }
+                IngestError::Queue { .. }
+                | IngestError::Catalog(_)
+                | IngestError::Store(_)
+                | IngestError::List { .. }
+                | IngestError::Write { .. }
+                | IngestError::Read { .. } => Fate::Wait,
+                IngestError::NoQueue { .. } => Fate::Stop,
+            },
         }
+    }
+
+    /// Says what is wrong and what to do, for whoever finds the message among the dead letters.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::NotUnderstood(error) => {
+                format!("{error}; if it is a notification, move it back when a newer version knows it")
+            }
+            Self::Held(_) => "another worker reads its object".to_owned(),
+            Self::Unreachable { object, why } => format!(
+                "cannot fetch {object}: {why}; check permissions on bucket, key and encryption key, then move the message back"
+            ),
+            Self::Failed(error) => {
+                format!("{}; move the message back when the cause is mended", chain(error))
+            }
+        }
+    }
+}
+
+/// Doubles the wait with each delivery: 1 s after the first, 15 minutes at most.
+pub fn back_off(deliveries: u32) -> Duration {
+    let doublings = deliveries.saturating_sub(1).min(10);
+    Duration::from_secs(1 << doublings).min(Duration::from_mins(15))
+}
+
+/// The words of an error and of what caused it, each once: some repeat their cause in their own words.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(setback: &Setback<'_>, fates: [(u32, Fate); 2]) {
+        for (deliveries, fate) in fates {
+            assert_eq!(setback.fate(deliveries, &IngestLimits::default()), fate, "{setback:?} {deliveries}");
+        }
+    }
+
+    #[test]
+    fn what_may_get_better_is_tried_again_and_what_may_not_is_set_aside() {
+        let after = |seconds| Fate::Retry { after: Duration::from_secs(seconds) };
+        let object = ObjectId { bucket: "b".into(), key: "k".into(), version: String::new() };
+        check(&Setback::Unreachable { object, why: "denied".into() }, [(1, after(1)), (5, Fate::DeadLetter)]);
+        check(
+            &Setback::NotUnderstood(NotificationError::NoJson),
+            [(1, Fate::DeadLetter), (9, Fate::DeadLetter)],
+        );
+        check(&Setback::Held(Duration::from_mins(1)), [(1, after(5)), (99, after(5))]);
+        let lost = IngestError::Lost { what: "parsing" };
+        check(&Setback::Failed(&lost), [(3, after(4)), (5, Fate::DeadLetter)]);
+        let fenced = IngestError::Catalog(CatalogError::Fenced { batch: BatchId("x".into()) });
+        check(&Setback::Failed(&fenced), [(1, after(1)), (99, after(1))]);
+        let outage = IngestError::Queue { what: "receive", source: "timed out".into() };
+        check(&Setback::Failed(&outage), [(1, Fate::Wait), (99, Fate::Wait)]);
     }
 }

@@ -47,6 +47,8 @@ pub struct Wanted {
     pub facts: Arc<KeyFacts>,
     /// Its size, where that is known.
     pub size: Option<u64>,
+    /// Its bytes, when the message that announced it carried them.
+    pub body: Option<Bytes>,
 }
 
 /// What fetching sends: a piece, or why there is none.
@@ -79,13 +81,14 @@ impl Archive {
     /// Returns the store of a bucket, or of a folder named by a `file://` URL.
     ///
     /// # Errors
-    /// The folder is not there, or the settings for the bucket are wrong.
+    /// The folder is not there, the settings for the bucket are wrong, or it is a queue: a record that came in
+    /// a message is read with its message and never again.
     pub fn store(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
         let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(bucket) {
             return Ok(Arc::clone(store));
         }
-        let text = if bucket.starts_with("file://") { bucket.to_owned() } else { format!("s3://{bucket}") };
+        let text = if bucket.contains("://") { bucket.to_owned() } else { format!("s3://{bucket}") };
         let store = Place::read(&text)?.open()?;
         stores.insert(bucket.to_owned(), Arc::clone(&store));
         Ok(store)
@@ -109,7 +112,10 @@ pub async fn fetch_all(
             async move {
                 let size = wanted.size.unwrap_or(limits.piece_bytes).min(limits.piece_bytes);
                 let permit = acquire(&room, size, limits).await;
-                let first = fetch_first(&archive, &wanted, limits.piece_bytes).await;
+                let first = match wanted.body.clone() {
+                    Some(bytes) => Ok(First { size: bytes.len() as u64, bytes, rest: None }),
+                    None => fetch_first(&archive, &wanted, limits.piece_bytes).await,
+                };
                 (wanted, first, permit)
             }
         })
@@ -133,8 +139,7 @@ async fn acquire(room: &Arc<Semaphore>, bytes: u64, limits: FetchLimits) -> Opti
 struct First {
     bytes: Bytes,
     size: u64,
-    store: Arc<dyn ObjectStore>,
-    path: Path,
+    rest: Option<(Arc<dyn ObjectStore>, Path)>,
 }
 
 async fn fetch_first(
@@ -154,7 +159,7 @@ async fn fetch_first(
         drop(result);
         store.get_range(&path, 0..piece_bytes).await?
     };
-    Ok(First { bytes, size, store, path })
+    Ok(First { bytes, size, rest: Some((store, path)) })
 }
 
 /// Sends one object.
@@ -172,7 +177,7 @@ impl Sending<'_> {
         first: Result<First, object_store::Error>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> bool {
-        let First { bytes, size, store, path } = match first {
+        let First { bytes, size, rest } = match first {
             Ok(first) => first,
             Err(error) => return self.send(true, Err(error), None).await,
         };
@@ -180,6 +185,7 @@ impl Sending<'_> {
         if !self.send(true, Ok(self.piece(bytes, true, sent >= size)), permit).await {
             return false;
         }
+        let Some((store, path)) = rest else { return true };
         while sent < size {
             let end = size.min(sent + self.limits.piece_bytes);
             let permit = acquire(self.room, end - sent, self.limits).await;

@@ -15,9 +15,8 @@ use tokio::task::JoinSet;
 
 use super::batch::{Builders, Built, Source, plan};
 use super::commit::{Written, outcome};
-use super::error::IngestError;
+use super::error::{IngestError, chain};
 use super::fetch::{Fetched, Wanted, fetch_all};
-use super::progress::Progress;
 use super::queue::Queue;
 use super::segment::{Ending, Fill, Piece, Segment, SegmentLimits, Tally};
 use super::set_aside::{self, EntryFile};
@@ -26,7 +25,7 @@ use super::source::key::SkipReason;
 use super::trail::Trail;
 use super::write::{WriteError, WrittenFile, write};
 use crate::cpu::compute;
-use crate::lake::catalog::{BatchId, FileKind, LakeFile};
+use crate::lake::catalog::{BatchId, FileKind, LakeFile, ObjectId};
 use crate::lake::path::{EventDay, quarantine_key};
 
 /// Pieces handed to the CPU pool at once. Their bytes are bounded by [`super::fetch::FetchLimits::ahead_bytes_max`].
@@ -117,7 +116,7 @@ impl Lane {
         work: Work,
         trail: &Trail<Q>,
     ) -> Result<Written, IngestError> {
-        let Trail { archive, limits, progress, .. } = trail;
+        let Trail { archive, limits, .. } = trail;
         let limits_of_segment = self.limits;
         let hands = self.hands.get_or_insert_with(|| Hands::new(limits_of_segment));
         // A batch that was given up may have left its text behind.
@@ -132,7 +131,7 @@ impl Lane {
         loop {
             let mut fetched = Vec::new();
             let ended = receiver.recv_many(&mut fetched, PIECES_AT_ONCE).await == 0;
-            let mut pieces = sort_out(fetched, &naming, &mut tallies, progress)?;
+            let mut pieces = sort_out(fetched, &naming, &mut tallies, &mut written.unreachable)?;
             loop {
                 let absorbed = self.absorb(pieces, &naming, number, ended).await?;
                 self.hands = Some(absorbed.hands);
@@ -213,7 +212,7 @@ fn sort_out(
     fetched: Vec<Fetched>,
     naming: &Naming,
     tallies: &mut BTreeMap<u32, Tally>,
-    progress: &Progress,
+    unreachable: &mut Vec<(ObjectId, String)>,
 ) -> Result<VecDeque<(Piece, Option<OwnedSemaphorePermit>)>, IngestError> {
     let mut pieces = VecDeque::with_capacity(fetched.len());
     for Fetched { object, piece, permit, first } in fetched {
@@ -232,17 +231,11 @@ fn sort_out(
         }
         let reason = if gone { SkipReason::Gone } else { SkipReason::Unreachable };
         if !gone {
-            progress.unreachable(&id.to_string(), chain(&source));
+            unreachable.push((id, chain(&source)));
         }
         tallies.insert(object, Tally { ending: Ending::Skipped(reason), ..Tally::default() });
     }
     Ok(pieces)
-}
-
-/// The words of an error and of what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Writes files; a settled one is in the catalog before it is in the store.

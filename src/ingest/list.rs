@@ -112,6 +112,8 @@ pub async fn read_places(
 ) -> Result<(), IngestError> {
     // A batch of a listing need not wait for more: what is there is there.
     trail.limits.batch_age_max = LISTED_AGE_MAX;
+    // What cannot be fetched is told at the end; the person who reads that decides when to try again.
+    trail.limits.fetch_deliveries_max = 1;
     let queue = Arc::clone(&trail.queue);
     let mut stop = interrupted.clone();
     let listing = async {

@@ -15,6 +15,7 @@
 
 pub mod error;
 pub mod queue;
+pub mod sqs;
 pub mod notification;
 pub mod list;
 pub mod fetch;
@@ -28,6 +29,7 @@ pub mod write;
 pub mod lane;
 pub mod commit;
 pub mod claim;
+pub mod acknowledge;
 pub mod set_aside;
 pub mod progress;
 pub mod trail;
@@ -36,9 +38,9 @@ pub mod quarantine;
 
 use std::sync::Arc;
 
-pub use error::IngestError;
+pub use error::{IngestError, Setback};
 pub use queue::{EmbeddedQueue, Queue, QueueMessage};
-pub use trail::{IngestLimits, Trail};
+pub use trail::{IngestLimits, Outage, Trail};
 pub use worker::run;
 
 use crate::lake::catalog::{BatchId, CatalogError};
@@ -53,8 +55,8 @@ pub async fn ingest_batch<Q: Queue + 'static>(
     batch: &BatchId,
     messages: &[QueueMessage],
 ) -> Result<(), IngestError> {
-    let announced = claim::read_messages(messages, &trail.archive, &trail.progress);
-    let claimed = claim::claim(trail, batch, announced).await?;
+    let announced = claim::read_messages(messages, trail);
+    let mut claimed = claim::claim(trail, batch, announced).await?;
     if !claimed.work.objects.is_empty() {
         let mut hold = worker::Hold::start(trail, batch, messages);
         let writing = lane.write_objects(claimed.work, trail);
@@ -65,7 +67,11 @@ pub async fn ingest_batch<Q: Queue + 'static>(
         };
         let receipt = commit::commit(&trail.catalog, batch, &written, (trail.clock)()).await?;
         trail.progress.batch(&written, &receipt);
+        for (object, why) in written.unreachable {
+            if let Some(message) = claimed.messages.get(&object) {
+                claimed.setbacks.insert(*message, Setback::Unreachable { object, why });
+            }
+        }
     }
-    claim::put_off(trail, &claimed.held).await?;
-    trail.queue.delete(&claimed.finished).await
+    acknowledge::acknowledge(trail, messages, &claimed.setbacks).await
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::commit::{Receipt, Written};
+use super::notification::Formality;
 use super::segment::{Ending, Tally};
 use super::source::key::SkipReason;
 use crate::lake::catalog::ObjectId;
@@ -40,8 +41,10 @@ pub struct Snapshot {
     pub announced: u64,
     /// Bytes of the objects found.
     pub announced_bytes: u64,
-    /// Messages that are no notification.
-    pub unknown_messages: u64,
+    /// Messages that announce nothing by design, by what they are.
+    pub formalities: BTreeMap<Formality, u64>,
+    /// Messages that were dead-lettered.
+    pub dead_letters: u64,
     /// Objects that were in the lake already.
     pub already: u64,
     /// Objects that another worker holds, each time one was met.
@@ -77,6 +80,11 @@ impl Progress {
         for (outcome, (source, tally)) in written.outcome.objects.iter().zip(&written.tallies) {
             snapshot.object(source, &outcome.id, tally);
         }
+        for (id, why) in &written.unreachable {
+            if snapshot.unreachable.len() < FAILURES_TOLD {
+                snapshot.unreachable.push((id.to_string(), why.clone()));
+            }
+        }
         snapshot.files += written.outcome.files.len() as u64;
         snapshot.file_bytes += written.outcome.files.iter().map(|file| file.bytes).sum::<u64>();
     }
@@ -93,9 +101,14 @@ impl Progress {
         snapshot.announced_bytes += bytes;
     }
 
-    /// Counts a message that is no notification.
-    pub fn unknown_message(&self) {
-        self.lock().unknown_messages += 1;
+    /// Counts a message that announces nothing by design.
+    pub fn formality(&self, formality: Formality) {
+        *self.lock().formalities.entry(formality).or_default() += 1;
+    }
+
+    /// Counts a message that was dead-lettered.
+    pub fn dead_letter(&self) {
+        self.lock().dead_letters += 1;
     }
 
     /// Counts an object that is in the lake already.
@@ -106,14 +119,6 @@ impl Progress {
     /// Counts an object that somebody else holds.
     pub fn held(&self) {
         self.lock().held += 1;
-    }
-
-    /// Notes an object that could not be fetched.
-    pub fn unreachable(&self, name: &str, why: String) {
-        let mut snapshot = self.lock();
-        if snapshot.unreachable.len() < FAILURES_TOLD {
-            snapshot.unreachable.push((name.to_owned(), why));
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {

@@ -104,8 +104,13 @@ async fn read_again<Q: Queue>(
     mut attempt: Attempt,
     entry: &SetAsideEntry,
 ) -> Result<Attempt, IngestError> {
-    let wanted =
-        Wanted { object: 0, id: entry.object.clone(), facts: facts_of(entry, &trail.archive), size: None };
+    let wanted = Wanted {
+        object: 0,
+        id: entry.object.clone(),
+        facts: facts_of(entry, &trail.archive),
+        size: None,
+        body: None,
+    };
     let (sender, mut receiver) = mpsc::channel(1);
     let mut fetching = JoinSet::new();
     fetching.spawn(fetch_all(Arc::clone(&trail.archive), vec![wanted], trail.limits.fetch, sender));

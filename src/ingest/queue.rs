@@ -16,6 +16,8 @@ use super::error::IngestError;
 /// One message, in our hands until it is deleted or its visibility runs out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
+    /// Names it.
+    pub id: String,
     /// What it says.
     pub body: String,
     /// Names this delivery of it.
@@ -37,6 +39,9 @@ pub enum Received {
 
 /// A queue of messages, delivered at least once.
 pub trait Queue: Send + Sync {
+    /// Names the queue in the evidence of records that came in a message.
+    fn name(&self) -> &str;
+
     /// Waits up to `wait` for messages and hides them for the visibility timeout. Called by lanes, again and
     /// again. Success promises nothing about order, nor that a message comes only once.
     fn receive(
@@ -55,6 +60,14 @@ pub trait Queue: Send + Sync {
 
     /// Deletes messages for good. Called after their rows can be queried, never before.
     fn delete(&self, receipt_handles: &[String]) -> impl Future<Output = Result<(), IngestError>> + Send;
+
+    /// Takes a message out of the way, so that it can be found with its reason. Called once for a delivery;
+    /// after a failure the message may come again, or be there twice.
+    fn dead_letter(
+        &self,
+        message: &QueueMessage,
+        reason: &str,
+    ) -> impl Future<Output = Result<(), IngestError>> + Send;
 }
 
 /// A queue in memory with the promises of SQS: at least once, hidden for a while, back when not deleted.
@@ -150,7 +163,7 @@ impl EmbeddedQueue {
             state
                 .in_flight
                 .insert(receipt_handle.clone(), InFlight { body: body.clone(), receive_count, visible_at });
-            messages.push(QueueMessage { body, receipt_handle, receive_count });
+            messages.push(QueueMessage { id: receipt_handle.clone(), body, receipt_handle, receive_count });
         }
         if !messages.is_empty() {
             Received::Messages(messages)
@@ -168,6 +181,10 @@ impl EmbeddedQueue {
 }
 
 impl Queue for std::sync::Arc<EmbeddedQueue> {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
     async fn receive(&self, messages_max: usize, wait: Duration) -> Result<Received, IngestError> {
         let deadline = Instant::now() + wait;
         loop {
@@ -207,6 +224,11 @@ impl Queue for std::sync::Arc<EmbeddedQueue> {
         drop(state);
         self.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Nothing outlives this queue: who runs it is told at the end.
+    async fn dead_letter(&self, message: &QueueMessage, _reason: &str) -> Result<(), IngestError> {
+        self.delete(std::slice::from_ref(&message.receipt_handle)).await
     }
 }
 

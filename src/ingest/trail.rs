@@ -24,8 +24,12 @@ pub struct IngestLimits {
     pub batch_age_max: Duration,
     /// How long a claim lasts without being renewed. After a crash, others wait this long.
     pub lease: Duration,
-    /// Deliveries of a message after which its failing stops the run.
+    /// Deliveries of a message after which it is given up. Outages do not count, a batch waits for those.
     pub deliveries_max: u32,
+    /// Deliveries of a message whose object cannot be fetched, after which it is given up.
+    pub fetch_deliveries_max: u32,
+    /// What to do while queue, catalog or lake cannot be reached.
+    pub outage: Outage,
     /// Bounds of fetching.
     pub fetch: FetchLimits,
     /// Bounds of a segment.
@@ -41,9 +45,27 @@ impl Default for IngestLimits {
             batch_age_max: Duration::from_secs(10),
             lease: Duration::from_secs(30),
             deliveries_max: 5,
+            fetch_deliveries_max: 5,
+            outage: Outage::Stop,
             fetch: FetchLimits::default(),
             segment: SegmentLimits::default(),
         }
+    }
+}
+
+/// What to do while queue, catalog or lake cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outage {
+    /// Stop and say so: a person looks on.
+    Stop,
+    /// Say so, wait and try again: nobody does.
+    Wait,
+}
+
+impl IngestLimits {
+    /// How long a message is hidden when it is received: while its batch is gathered, until the first extension.
+    pub fn visibility(&self) -> Duration {
+        self.batch_age_max + self.lease * 2
     }
 }
 

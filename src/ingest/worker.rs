@@ -3,7 +3,9 @@
 //! N equal lanes; a lane takes its messages from receive to delete, so the
 //! acknowledgement stays beside the work. While it works, a guard extends the
 //! lease of its claims and the visibility of its messages; the guard ends with the
-//! work. Shutdown stops receiving, lets lanes finish, and leaves the rest to redelivery.
+//! work. While queue, catalog or lake are away a lane keeps its messages, waits and
+//! says so: deliveries are not used up. Shutdown stops receiving, lets lanes finish,
+//! and leaves the rest to redelivery.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +13,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::error::{Fate, IngestError};
+use super::acknowledge::dead_letter;
+use super::error::{Fate, IngestError, Setback, back_off, chain};
 use super::lane::Lane;
-use super::notification::read_notification;
+use super::notification::{Notice, read_notification};
 use super::queue::{Queue, QueueMessage, Received};
-use super::trail::Trail;
+use super::trail::{Outage, Trail};
 use crate::lake::catalog::{BatchId, CatalogError};
 
 /// Runs lanes until the queue is closed, shutdown is asked for, or one of them cannot go on.
@@ -29,7 +32,8 @@ pub async fn run<Q: Queue + 'static>(
     let mut lanes = JoinSet::new();
     let (stop, stopped) = watch::channel(false);
     for _ in 0..trail.limits.lanes.max(1) {
-        lanes.spawn(run_lane(Arc::clone(&trail), shutdown.clone(), stopped.clone()));
+        let stop = Stop { wished: shutdown.clone(), failed: stopped.clone() };
+        lanes.spawn(run_lane(Arc::clone(&trail), stop));
     }
     let mut result = Ok(());
     while let Some(ended) = lanes.join_next().await {
@@ -43,71 +47,193 @@ pub async fn run<Q: Queue + 'static>(
     result
 }
 
-async fn run_lane<Q: Queue + 'static>(
-    trail: Arc<Trail<Q>>,
-    mut shutdown: watch::Receiver<bool>,
-    mut stopped: watch::Receiver<bool>,
-) -> Result<(), IngestError> {
-    let mut lane = Lane::new(trail.limits.segment);
-    loop {
-        // Cancel-safe: a receive given up leaves its messages to redelivery, and the watches keep their value.
-        let gathered = tokio::select! {
-            gathered = gather(&trail) => gathered?,
-            _ = shutdown.wait_for(|stop| *stop) => None,
-            _ = stopped.wait_for(|stop| *stop) => None,
-        };
-        let Some(messages) = gathered else {
-            return Ok(());
-        };
-        if messages.is_empty() {
-            continue;
+/// What tells a lane to stop: somebody's wish, or another lane that cannot go on.
+#[derive(Debug, Clone)]
+struct Stop {
+    wished: watch::Receiver<bool>,
+    failed: watch::Receiver<bool>,
+}
+
+impl Stop {
+    /// Waits until the lane has to stop.
+    async fn wait(&mut self) {
+        // Cancel-safe: the watches keep their value.
+        tokio::select! {
+            () = asked(&mut self.wished) => {}
+            () = asked(&mut self.failed) => {}
         }
-        let batch = trail.name_batch();
-        if let Err(error) = super::ingest_batch(&trail, &mut lane, &batch, &messages).await {
-            give_up(&trail, &batch, &messages, error).await?;
+    }
+
+    /// Sleeps, or wakes early when the lane has to stop. Says whether it has.
+    async fn is_asked_within(&mut self, pause: Duration) -> bool {
+        tokio::time::timeout(pause, self.wait()).await.is_ok()
+    }
+}
+
+/// Waits until a watch says so. A sender that is gone never will.
+async fn asked(stop: &mut watch::Receiver<bool>) {
+    let is_gone = stop.wait_for(|stop| *stop).await.is_err();
+    if is_gone {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn run_lane<Q: Queue + 'static>(trail: Arc<Trail<Q>>, mut stop: Stop) -> Result<(), IngestError> {
+    let mut lane = Lane::new(trail.limits.segment);
+    let mut failures = 0;
+    loop {
+        let mut gathered = Vec::new();
+        // Cancel-safe: what was gathered is kept outside, what is on its way is left to redelivery.
+        let ended = tokio::select! {
+            ended = gather(&trail, &mut gathered) => ended,
+            () = stop.wait() => Ok(Gathered::Last),
+        };
+        if matches!(ended, Ok(Gathered::Last)) && stop.is_asked_within(Duration::ZERO).await {
+            put_back(&trail, &gathered, Duration::ZERO).await;
+            return Ok(());
+        }
+        for messages in apart(gathered) {
+            carry(&trail, &mut lane, &messages, &mut stop).await?;
+        }
+        match ended {
+            Ok(Gathered::More) => failures = 0,
+            Ok(Gathered::Last) => return Ok(()),
+            Err(error) => {
+                failures += 1;
+                if !outlast(&trail, &error, failures, &mut stop).await {
+                    return if stop.is_asked_within(Duration::ZERO).await { Ok(()) } else { Err(error) };
+                }
+            }
         }
     }
 }
 
-/// Gathers messages until a batch is full or old. `None` when none will come any more.
-async fn gather<Q: Queue>(trail: &Trail<Q>) -> Result<Option<Vec<QueueMessage>>, IngestError> {
-    // SQS gives ten at most.
-    const RECEIVE_MAX: usize = 10;
+/// Whether more may come.
+#[derive(Debug)]
+enum Gathered {
+    More,
+    Last,
+}
+
+/// Gathers messages until a batch is full or old.
+async fn gather<Q: Queue>(
+    trail: &Trail<Q>,
+    gathered: &mut Vec<QueueMessage>,
+) -> Result<Gathered, IngestError> {
+    // A first receive brings ten; when it does, the queue is full and the next ones ask for more at once.
+    const FIRST: usize = 10;
+    const NEXT: usize = 40;
+    // Nothing is in hand before the first message: wait as long as the queue can.
+    const IDLE: Duration = Duration::from_secs(20);
     let limits = &trail.limits;
-    let deadline = tokio::time::Instant::now() + limits.batch_age_max;
-    let (mut gathered, mut stored_bytes) = (Vec::new(), 0);
+    let (mut stored_bytes, mut ask, mut wait) = (0, FIRST, IDLE);
+    let mut deadline = None;
     while gathered.len() < limits.batch_messages_max && stored_bytes < limits.batch_stored_bytes_max {
-        let wait = deadline.saturating_duration_since(tokio::time::Instant::now());
-        match trail.queue.receive(RECEIVE_MAX, wait).await? {
+        match trail.queue.receive(ask, wait).await? {
             Received::Messages(messages) => {
-                let announced = messages.iter().filter_map(|message| read_notification(&message.body).ok());
-                stored_bytes += announced.flatten().filter_map(|object| object.size).sum::<u64>();
+                ask = if messages.len() < FIRST { FIRST } else { NEXT };
+                stored_bytes += messages.iter().map(|message| announced_bytes(&message.body)).sum::<u64>();
                 gathered.extend(messages);
             }
-            Received::Closed if gathered.is_empty() => return Ok(None),
+            Received::Closed if gathered.is_empty() => return Ok(Gathered::Last),
             Received::Nothing | Received::Closed => break,
         }
+        let now = tokio::time::Instant::now();
+        wait = deadline.get_or_insert(now + limits.batch_age_max).saturating_duration_since(now);
+        if wait.is_zero() {
+            break;
+        }
     }
-    Ok(Some(gathered))
+    Ok(Gathered::More)
 }
 
-/// Lets go of what a failed batch holds: its messages come again, or the run stops.
-async fn give_up<Q: Queue>(
-    trail: &Trail<Q>,
-    batch: &BatchId,
-    messages: &[QueueMessage],
-    error: IngestError,
-) -> Result<(), IngestError> {
-    let released = trail.catalog.release(batch).await;
-    let deliveries = messages.iter().map(|message| message.receive_count).max().unwrap_or(0);
-    if error.fate() == Fate::Stop || deliveries >= trail.limits.deliveries_max {
-        return Err(error);
+/// The stored bytes of the objects in a message, as far as it says.
+fn announced_bytes(body: &str) -> u64 {
+    match read_notification(body) {
+        Ok(Notice::Objects(objects, _)) => objects.iter().filter_map(|object| object.size).sum(),
+        Ok(Notice::Record { text, .. }) => text.len() as u64,
+        Ok(Notice::Nothing(_)) | Err(_) => 0,
     }
-    released?;
-    tracing::warn!(%batch, error = &error as &dyn std::error::Error, "batch given up, its messages come again");
+}
+
+/// Gives messages that came often a batch of their own: what is wrong with one of them then costs it alone.
+fn apart(messages: Vec<QueueMessage>) -> Vec<Vec<QueueMessage>> {
+    const OFTEN: u32 = 3;
+    let (often, fresh): (Vec<_>, Vec<_>) =
+        messages.into_iter().partition(|message| message.receive_count >= OFTEN);
+    let fresh = Some(fresh).filter(|fresh| !fresh.is_empty());
+    fresh.into_iter().chain(often.into_iter().map(|message| vec![message])).collect()
+}
+
+/// Carries messages to their end, however often that takes while the world is away.
+async fn carry<Q: Queue + 'static>(
+    trail: &Arc<Trail<Q>>,
+    lane: &mut Lane,
+    messages: &[QueueMessage],
+    stop: &mut Stop,
+) -> Result<(), IngestError> {
+    for failures in 1.. {
+        let batch = trail.name_batch();
+        let Err(error) = super::ingest_batch(trail, lane, &batch, messages).await else { return Ok(()) };
+        if let Err(error) = trail.catalog.release(&batch).await {
+            tracing::debug!(%batch, error = chain(&error), "claims not released, their lease ends by itself");
+        }
+        let deliveries = messages.iter().map(|message| message.receive_count).max().unwrap_or(0);
+        let setback = Setback::Failed(&error);
+        match setback.fate(deliveries, &trail.limits) {
+            Fate::Retry { after } => {
+                tracing::warn!(%batch, error = chain(&error), "batch given up, its messages come again");
+                put_back(trail, messages, after).await;
+                return Ok(());
+            }
+            Fate::DeadLetter if trail.limits.outage == Outage::Wait => {
+                for message in messages {
+                    // A message that cannot be put away now comes again.
+                    if let Err(error) = dead_letter(trail, message, &setback).await {
+                        tracing::warn!(message = %message.id, error = chain(&error), "dead letter not sent");
+                    }
+                }
+                return Ok(());
+            }
+            Fate::Wait => {
+                put_back(trail, messages, pause(failures) + trail.limits.visibility()).await;
+                if !outlast(trail, &error, failures, stop).await {
+                    put_back(trail, messages, Duration::ZERO).await;
+                    return if stop.is_asked_within(Duration::ZERO).await { Ok(()) } else { Err(error) };
+                }
+            }
+            Fate::DeadLetter | Fate::Stop => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// How long a lane waits for the world after so many failures on end: 1 s, then double, 30 s at most.
+fn pause(failures: u32) -> Duration {
+    back_off(failures).min(Duration::from_secs(30))
+}
+
+/// Waits for what is away. False when that is no use, or when the lane has to stop.
+async fn outlast<Q: Queue>(trail: &Trail<Q>, error: &IngestError, failures: u32, stop: &mut Stop) -> bool {
+    let fate = Setback::Failed(error).fate(failures, &trail.limits);
+    if trail.limits.outage == Outage::Stop || fate == Fate::Stop {
+        return false;
+    }
+    let pause = pause(failures);
+    tracing::warn!(error = chain(error), failures, seconds = pause.as_secs(), "waiting, nothing is lost");
+    !stop.is_asked_within(pause).await
+}
+
+/// Lets messages come again after a while. Where that fails they come when their visibility runs out.
+async fn put_back<Q: Queue>(trail: &Trail<Q>, messages: &[QueueMessage], after: Duration) {
     let receipt_handles: Vec<String> =
         messages.iter().map(|message| message.receipt_handle.clone()).collect();
-    trail.queue.extend(&receipt_handles, Duration::from_secs(1)).await
+    if receipt_handles.is_empty() {
+        return;
+    }
+    if let Err(error) = trail.queue.extend(&receipt_handles, after).await {
+        tracing::debug!(error = chain(&error), "visibility not changed, it runs out by itself");
+    }
 }
 
 /// Extends leases and visibility while a batch is worked on; ends when it is dropped.

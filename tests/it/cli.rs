@@ -34,8 +34,18 @@ fn every_verb_shows_examples() {
         .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
         .filter(|verb| !verb.is_empty())
         .collect();
-    let expected =
-        ["ingest", "settle", "query", "queries", "status", "quarantine", "demo", "completions", "help"];
+    let expected = [
+        "ingest",
+        "worker",
+        "settle",
+        "query",
+        "queries",
+        "status",
+        "quarantine",
+        "demo",
+        "completions",
+        "help",
+    ];
     assert_eq!(verbs, BTreeSet::from(expected));
     for verb in verbs.into_iter().filter(|verb| *verb != "help") {
         let help = site.run(&[verb, "--help"]).ended(0).out;

@@ -20,5 +20,7 @@ mod declared;
 mod golden;
 mod round_trip;
 mod sources;
+mod sqs;
 mod wrong_types;
 mod tidy;
+mod worker;

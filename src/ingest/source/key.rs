@@ -52,6 +52,8 @@ pub enum SkipReason {
     Unknown,
     /// Nothing is in it.
     Empty,
+    /// A message tells of an object that was removed, restored or moved: not of a new one.
+    NotCreated,
     /// It was announced or listed, and is gone.
     Gone,
     /// It cannot be fetched now.
@@ -69,6 +71,7 @@ impl SkipReason {
             Self::NotBuilt(source) => format!("{source}: source not built yet"),
             Self::Unknown => "no log we know".to_owned(),
             Self::Empty => "empty object".to_owned(),
+            Self::NotCreated => "message of something else than a new object".to_owned(),
             Self::Gone => "gone before it was read".to_owned(),
             Self::Unreachable => "could not be fetched".to_owned(),
         }

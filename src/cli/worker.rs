@@ -1,0 +1,140 @@
+//! `ashiato worker`: reads what a queue announces until it is told to stop.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::ingest::summary;
+use super::{Ending, Session, now};
+use crate::config::WorkerSettings;
+use crate::ingest::fetch::Archive;
+use crate::ingest::progress::{Progress, Snapshot};
+use crate::ingest::sqs::{SqsQueue, SqsSettings};
+use crate::ingest::{Outage, Trail};
+
+/// How often the log says what was done.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Messages may be S3 events, EventBridge's, CloudTrail's, Config's or Security Lake's notices, inside SNS or not, or
+findings themselves; each says by its content what it is. Region, endpoint and credentials come from the environment,
+as for every AWS tool. SIGTERM or Ctrl-C stops it: batches in hand are finished, the rest comes again.
+
+Examples:
+  ashiato worker --queue https://sqs.eu-west-1.amazonaws.com/111122223333/logs --lake s3://security-lake/ashiato \\
+      --catalog postgres://ashiato@db.internal/ashiato
+  AWS_ENDPOINT_URL_SQS=http://127.0.0.1:4566 ashiato worker --queue http://127.0.0.1:4566/000000000000/logs")]
+pub(crate) struct WorkerArgs {
+    /// The queue's URL.
+    #[arg(long, value_name = "URL")]
+    queue: Option<String>,
+    /// Where messages go that nothing can be made of, with the reason; else they are left to the queue's redrive policy.
+    #[arg(long, value_name = "URL")]
+    dead_letter_queue: Option<String>,
+}
+
+impl WorkerArgs {
+    /// Refuses to start without a queue, before a lake is made for it.
+    pub(crate) fn check(&self, settings: &WorkerSettings) -> anyhow::Result<()> {
+        self.url(settings).map(drop)
+    }
+
+    fn url(&self, settings: &WorkerSettings) -> anyhow::Result<String> {
+        let url = self.queue.clone().or_else(|| settings.queue.clone());
+        let url = url.context(
+            "which queue? give --queue URL, or set worker.queue in ashiato.toml or ASHIATO_WORKER_QUEUE",
+        )?;
+        url::Url::parse(&url).with_context(|| {
+            format!(
+                "{url} is no URL of a queue such as https://sqs.eu-west-1.amazonaws.com/111122223333/logs"
+            )
+        })?;
+        Ok(url)
+    }
+}
+
+pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Result<Ending> {
+    let Session { config, catalog, lake, out, .. } = session;
+    let started = Instant::now();
+    let mut limits = config.ingest;
+    limits.outage = Outage::Wait;
+    let url = args.url(&config.worker)?;
+    let dead_letter_url = args.dead_letter_queue.or(config.worker.dead_letter_queue);
+    let settings = SqsSettings { url: url.clone(), dead_letter_url, visibility: limits.visibility() };
+    let queue = SqsQueue::open(settings).await;
+    let progress = Arc::new(Progress::default());
+    let trail = Trail {
+        queue,
+        archive: Arc::new(Archive::default()),
+        catalog,
+        lake,
+        limits,
+        progress: Arc::clone(&progress),
+        clock: now,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let work = crate::ingest::run(Arc::new(trail), stopped);
+    tokio::pin!(work);
+    let mut ends = Ends::listen()?;
+    let mut tell = tokio::time::interval(TELL_EVERY);
+    tracing::info!(queue = url, lanes = limits.lanes, "worker started");
+    let result = loop {
+        // Cancel-safe: the work is pinned and only polled here; ticks and signals carry no data.
+        tokio::select! {
+            result = &mut work => break result,
+            _ = tell.tick() => say(&progress.snapshot()),
+            () = ends.next() => {
+                tracing::info!("stopping: batches in hand are finished, the rest comes again");
+                stop.send_replace(true);
+                let ended = tokio::time::timeout(config.worker.shutdown_deadline, &mut work).await;
+                break ended.unwrap_or_else(|_elapsed| {
+                    tracing::warn!("batches in hand took longer than worker.shutdown_deadline; their messages come again");
+                    Ok(())
+                });
+            }
+        }
+    };
+    summary(out, &progress.snapshot(), started.elapsed())?;
+    result?;
+    Ok(Ending::Done)
+}
+
+/// The signals that end a worker.
+struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ends {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("wait for signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        // Cancel-safe: a signal that came is kept until it is asked for.
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn say(snapshot: &Snapshot) {
+    let sum = |count: fn(&crate::ingest::progress::Counts) -> u64| {
+        snapshot.sources.values().map(count).sum::<u64>()
+    };
+    tracing::info!(
+        objects = sum(|source| source.objects),
+        events = sum(|source| source.events),
+        set_aside = sum(|source| source.set_aside),
+        unreadable = sum(|source| source.failed),
+        already = snapshot.already,
+        dead_letters = snapshot.dead_letters,
+        "so far"
+    );
+}

@@ -1,0 +1,54 @@
+//! Ends the messages of a batch: deleted, hidden for a while, or put among the dead letters.
+//!
+//! Takes what keeps messages from being deleted; a message that nothing keeps is
+//! deleted. Called when the rows of the batch can be queried, and for a batch that was given up.
+
+use super::claim::Setbacks;
+use super::error::{Fate, IngestError, Setback};
+use super::queue::{Queue, QueueMessage};
+use super::trail::Trail;
+
+/// Ends the messages of a batch.
+///
+/// # Errors
+/// The queue failed; messages that were not ended come again and add nothing.
+pub async fn acknowledge<Q: Queue>(
+    trail: &Trail<Q>,
+    messages: &[QueueMessage],
+    setbacks: &Setbacks,
+) -> Result<(), IngestError> {
+    let is_free = |(number, _): &(usize, &QueueMessage)| !setbacks.contains_key(number);
+    let free = messages.iter().enumerate().filter(is_free);
+    let finished: Vec<String> = free.map(|(_, message)| message.receipt_handle.clone()).collect();
+    if !finished.is_empty() {
+        trail.queue.delete(&finished).await?;
+    }
+    for (number, setback) in setbacks {
+        let Some(message) = messages.get(*number) else { continue };
+        match setback.fate(message.receive_count, &trail.limits) {
+            Fate::Retry { after } => {
+                trail.queue.extend(std::slice::from_ref(&message.receipt_handle), after).await?;
+            }
+            Fate::DeadLetter => dead_letter(trail, message, setback).await?,
+            // Fates of whole batches; a message left as it is comes again by itself.
+            Fate::Wait | Fate::Stop => {}
+        }
+    }
+    Ok(())
+}
+
+/// Puts a message among the dead letters.
+///
+/// # Errors
+/// The queue failed; the message comes again.
+pub async fn dead_letter<Q: Queue>(
+    trail: &Trail<Q>,
+    message: &QueueMessage,
+    setback: &Setback<'_>,
+) -> Result<(), IngestError> {
+    let reason = setback.reason();
+    tracing::warn!(message = %message.id, deliveries = message.receive_count, %reason, "message dead-lettered");
+    trail.queue.dead_letter(message, &reason).await?;
+    trail.progress.dead_letter();
+    Ok(())
+}

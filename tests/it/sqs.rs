@@ -1,0 +1,422 @@
+//! A queue service for tests: Amazon SQS as far as a worker meets it, over real TCP.
+//!
+//! Speaks AWS JSON 1.0 to the real SDK: visibility, receive counts, long polls, batches, redrive to a
+//! dead-letter queue, and faults on demand. The tests at the end are a contract that the real service keeps too.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ashiato::ingest::queue::Received;
+use ashiato::ingest::sqs::{SqsQueue, SqsSettings};
+use ashiato::ingest::{IngestError, Queue, QueueMessage};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+/// The queue that workers read.
+pub(crate) const LOGS: &str = "logs";
+/// Where the worker puts dead letters, with reasons.
+pub(crate) const DEAD: &str = "dead";
+
+/// A message.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    id: String,
+    pub(crate) body: String,
+    /// Why the worker put it here.
+    pub(crate) reason: String,
+    pub(crate) receive_count: u32,
+}
+
+#[derive(Debug, Default)]
+struct OneQueue {
+    ready: VecDeque<Stored>,
+    hidden: HashMap<String, (Stored, Instant)>,
+    /// Deliveries after which a message goes to another queue.
+    redrive: Option<(u32, String)>,
+}
+
+/// What goes wrong on purpose.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// So many calls are refused for being too many.
+    pub(crate) throttled: u32,
+    /// So many entries of batches fail for a moment.
+    pub(crate) failing_entries: u32,
+    /// Nothing is answered but errors.
+    pub(crate) is_away: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    queues: HashMap<String, OneQueue>,
+    names: u64,
+    faults: Faults,
+    calls: HashMap<String, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+/// The service, as long as this lives.
+pub(crate) struct FakeSqs {
+    shared: Arc<Shared>,
+    address: std::net::SocketAddr,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl FakeSqs {
+    /// Starts the service with a queue for logs and one for dead letters.
+    pub(crate) fn start() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let shared = Arc::new(Shared::default());
+        for name in [LOGS, DEAD] {
+            shared.lock().queues.insert(name.to_owned(), OneQueue::default());
+        }
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        drop(runtime.spawn(async move { axum::serve(listener, router).await }));
+        Self { shared, address, _runtime: runtime }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn url(&self, queue: &str) -> String {
+        format!("{}/111122223333/{queue}", self.endpoint())
+    }
+
+    /// Variables with which the SDK finds the service.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL_SQS", self.endpoint()),
+            ("AWS_REGION", "eu-west-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLEKEY000001".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "example".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+    }
+
+    pub(crate) fn send(&self, queue: &str, body: &str) {
+        self.shared.lock().send(queue, body, String::new());
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Says which messages are in a queue, hidden or not.
+    pub(crate) fn messages(&self, queue: &str) -> Vec<Stored> {
+        let inner = self.shared.lock();
+        let queue = &inner.queues[queue];
+        queue.ready.iter().chain(queue.hidden.values().map(|(message, _)| message)).cloned().collect()
+    }
+
+    pub(crate) fn redrive(&self, deliveries_max: u32) {
+        self.shared.lock().queues.get_mut(LOGS).unwrap().redrive = Some((deliveries_max, DEAD.to_owned()));
+    }
+
+    pub(crate) fn faults(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.shared.lock().faults);
+    }
+
+    /// How often an operation was called.
+    pub(crate) fn calls(&self, operation: &str) -> u64 {
+        self.shared.lock().calls.get(operation).copied().unwrap_or(0)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn send(&mut self, queue: &str, body: &str, reason: String) -> String {
+        self.names += 1;
+        let id = format!("message-{}", self.names);
+        let message = Stored { id: id.clone(), body: body.to_owned(), reason, receive_count: 0 };
+        self.queues.get_mut(queue).unwrap().ready.push_back(message);
+        id
+    }
+
+    /// Brings hidden messages whose time has come back, and takes up to `max` out of the queue.
+    fn take(&mut self, name: &str, max: usize, visibility: Duration) -> Vec<Value> {
+        let now = Instant::now();
+        let queue = self.queues.get_mut(name).unwrap();
+        let back: Vec<_> = queue
+            .hidden
+            .iter()
+            .filter(|(_, (_, until))| *until <= now)
+            .map(|(handle, _)| handle.clone())
+            .collect();
+        for handle in back {
+            let (message, _) = queue.hidden.remove(&handle).unwrap();
+            queue.ready.push_back(message);
+        }
+        let (mut taken, mut dead) = (Vec::new(), Vec::new());
+        while taken.len() < max {
+            let Some(mut message) = queue.ready.pop_front() else { break };
+            if queue
+                .redrive
+                .as_ref()
+                .is_some_and(|(deliveries_max, _)| message.receive_count >= *deliveries_max)
+            {
+                dead.push(message);
+                continue;
+            }
+            message.receive_count += 1;
+            self.names += 1;
+            let handle = format!("handle-{}", self.names);
+            taken.push(json!({
+                "MessageId": message.id,
+                "ReceiptHandle": handle,
+                "Body": message.body,
+                "Attributes": {"ApproximateReceiveCount": message.receive_count.to_string()},
+            }));
+            queue.hidden.insert(handle, (message, now + visibility));
+        }
+        if let Some((_, target)) = queue.redrive.clone() {
+            self.queues.get_mut(&target).unwrap().ready.extend(dead);
+        }
+        taken
+    }
+
+    fn batch(
+        &mut self,
+        name: &str,
+        request: &Value,
+        mut change: impl FnMut(&mut OneQueue, &Value) -> bool,
+    ) -> Value {
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        let entries = request["Entries"].as_array().unwrap();
+        assert!((1..=10).contains(&entries.len()), "{request}");
+        for entry in entries {
+            let id = &entry["Id"];
+            if self.faults.failing_entries > 0 {
+                self.faults.failing_entries -= 1;
+                bad.push(
+                    json!({"Id": id, "SenderFault": false, "Code": "InternalError", "Message": "try again"}),
+                );
+            } else if change(self.queues.get_mut(name).unwrap(), entry) {
+                good.push(json!({"Id": id}));
+            } else {
+                bad.push(json!({"Id": id, "SenderFault": true, "Code": "ReceiptHandleIsInvalid"}));
+            }
+        }
+        json!({"Successful": good, "Failed": bad})
+    }
+}
+
+fn refuse(status: StatusCode, code: &str) -> Response {
+    let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
+    let headers = [("x-amzn-query-error", format!("{code};{kind}"))];
+    let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": code}).to_string();
+    (status, headers, body).into_response()
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let operation = headers["x-amz-target"].to_str().unwrap().trim_start_matches("AmazonSQS.").to_owned();
+    let request: Value = serde_json::from_slice(&body).unwrap();
+    let name = request["QueueUrl"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    {
+        let mut inner = shared.lock();
+        *inner.calls.entry(operation.clone()).or_default() += 1;
+        if inner.faults.is_away {
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure");
+        }
+        if inner.faults.throttled > 0 {
+            inner.faults.throttled -= 1;
+            return refuse(StatusCode::BAD_REQUEST, "RequestThrottled");
+        }
+        if !inner.queues.contains_key(&name) {
+            return refuse(StatusCode::BAD_REQUEST, "AWS.SimpleQueueService.NonExistentQueue");
+        }
+    }
+    let answer = match operation.as_str() {
+        "ReceiveMessage" => receive(&shared, &name, &request).await,
+        "SendMessage" => {
+            let reason = request.pointer("/MessageAttributes/ashiato_reason/StringValue");
+            let reason = reason.and_then(Value::as_str).unwrap_or_default().to_owned();
+            json!({"MessageId": shared.lock().send(&name, request["MessageBody"].as_str().unwrap(), reason)})
+        }
+        "DeleteMessageBatch" => shared.lock().batch(&name, &request, |queue, entry| {
+            queue.hidden.remove(entry["ReceiptHandle"].as_str().unwrap()).is_some()
+        }),
+        "ChangeMessageVisibilityBatch" => shared.lock().batch(&name, &request, |queue, entry| {
+            let seconds = entry["VisibilityTimeout"].as_u64().unwrap();
+            assert!(seconds <= 43_200, "{entry}");
+            let held = queue.hidden.get_mut(entry["ReceiptHandle"].as_str().unwrap());
+            held.map(|(_, until)| *until = Instant::now() + Duration::from_secs(seconds)).is_some()
+        }),
+        _ => return refuse(StatusCode::BAD_REQUEST, "UnsupportedOperation"),
+    };
+    shared.changed.notify_waiters();
+    answer.to_string().into_response()
+}
+
+async fn receive(shared: &Shared, name: &str, request: &Value) -> Value {
+    let number = |field: &str| request[field].as_u64().unwrap_or(0);
+    let (max, wait) = (number("MaxNumberOfMessages"), number("WaitTimeSeconds"));
+    assert!((1..=10).contains(&max) && wait <= 20, "{request}");
+    let visibility = Duration::from_secs(number("VisibilityTimeout"));
+    let deadline = Instant::now() + Duration::from_secs(wait);
+    loop {
+        let changed = shared.changed.notified();
+        let messages = shared.lock().take(name, usize::try_from(max).unwrap(), visibility);
+        if !messages.is_empty() || Instant::now() >= deadline {
+            return json!({"Messages": messages});
+        }
+        // Hidden messages come back without anybody calling: look again soon.
+        drop(tokio::time::timeout(Duration::from_millis(50), changed).await);
+    }
+}
+
+/// The queue of logs as the worker sees it.
+fn open(fake: &FakeSqs, visibility: Duration) -> SqsQueue {
+    let config = client_of(fake);
+    let settings = SqsSettings { url: fake.url(LOGS), dead_letter_url: Some(fake.url(DEAD)), visibility };
+    SqsQueue::with(settings, config)
+}
+
+fn client_of(fake: &FakeSqs) -> aws_sdk_sqs::Client {
+    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(fake.endpoint())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("AKIAEXAMPLEKEY000001", "example", None, None, "test"))
+        .build();
+    aws_sdk_sqs::Client::from_conf(config)
+}
+
+async fn receive_all(queue: &SqsQueue, wait: Duration) -> Vec<QueueMessage> {
+    match queue.receive(10, wait).await.unwrap() {
+        Received::Messages(messages) => messages,
+        Received::Nothing => Vec::new(),
+        Received::Closed => panic!("a queue of the service never closes"),
+    }
+}
+
+fn handles(messages: &[QueueMessage]) -> Vec<String> {
+    messages.iter().map(|message| message.receipt_handle.clone()).collect()
+}
+
+fn fake_of(bodies: usize) -> FakeSqs {
+    let fake = FakeSqs::start();
+    (0..bodies).for_each(|number| fake.send(LOGS, &format!("body {number}")));
+    fake
+}
+
+#[test]
+fn a_message_not_deleted_comes_back_and_is_counted() {
+    let fake = fake_of(1);
+    crate::archive::blocking(async {
+        let queue = open(&fake, Duration::from_secs(1));
+        let first = receive_all(&queue, Duration::ZERO).await;
+        assert_eq!((first[0].body.as_str(), first[0].receive_count), ("body 0", 1));
+        assert_eq!(receive_all(&queue, Duration::ZERO).await, [], "hidden");
+        let again = receive_all(&queue, Duration::from_secs(5)).await;
+        assert_eq!((again[0].id.as_str(), again[0].receive_count), (first[0].id.as_str(), 2));
+        queue.delete(&handles(&again)).await.unwrap();
+        assert!(fake.messages(LOGS).is_empty());
+    });
+}
+
+#[test]
+fn a_message_that_is_hidden_longer_stays_away_and_one_that_is_shown_comes_at_once() {
+    let fake = fake_of(1);
+    crate::archive::blocking(async {
+        let queue = open(&fake, Duration::from_secs(1));
+        let first = receive_all(&queue, Duration::ZERO).await;
+        queue.extend(&handles(&first), Duration::from_hours(24)).await.unwrap();
+        assert_eq!(
+            receive_all(&queue, Duration::from_secs(2)).await,
+            [],
+            "hidden for twelve hours, the ceiling"
+        );
+        queue.extend(&handles(&first), Duration::ZERO).await.unwrap();
+        assert_eq!(receive_all(&queue, Duration::ZERO).await.len(), 1);
+    });
+}
+
+#[test]
+fn a_long_poll_returns_when_a_message_comes() {
+    let fake = fake_of(0);
+    crate::archive::blocking(async {
+        let queue = open(&fake, Duration::from_secs(30));
+        let began = Instant::now();
+        let (received, ()) = tokio::join!(receive_all(&queue, Duration::from_secs(20)), async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            fake.send(LOGS, "late");
+        });
+        assert_eq!(received.len(), 1);
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert_eq!(fake.calls("ReceiveMessage"), 1);
+    });
+}
+
+#[test]
+fn many_messages_go_in_tens_and_refused_entries_go_again_alone() {
+    let fake = fake_of(35);
+    crate::archive::blocking(async {
+        let queue = open(&fake, Duration::from_secs(30));
+        let Received::Messages(messages) = queue.receive(40, Duration::ZERO).await.unwrap() else { panic!() };
+        assert_eq!(messages.len(), 35);
+        fake.faults(|faults| faults.failing_entries = 7);
+        queue.extend(&handles(&messages), Duration::from_mins(1)).await.unwrap();
+        fake.faults(|faults| faults.failing_entries = 7);
+        queue.delete(&handles(&messages)).await.unwrap();
+        assert!(fake.messages(LOGS).is_empty());
+        // What is gone is gone: a delivery that ran out is no failure.
+        queue.delete(&handles(&messages)).await.unwrap();
+        fake.faults(|faults| faults.failing_entries = 1000);
+        let failed = queue.delete(&handles(&messages[..1])).await;
+        assert!(matches!(failed, Err(IngestError::Queue { .. })), "{failed:?}");
+    });
+}
+
+#[test]
+fn throttling_is_waited_out_and_a_queue_that_is_not_there_is_told() {
+    let fake = fake_of(1);
+    crate::archive::blocking(async {
+        let queue = open(&fake, Duration::from_secs(30));
+        fake.faults(|faults| faults.throttled = 2);
+        assert_eq!(receive_all(&queue, Duration::ZERO).await.len(), 1);
+        let settings = SqsSettings {
+            url: fake.url("no-such"),
+            dead_letter_url: None,
+            visibility: Duration::from_secs(30),
+        };
+        let missing = SqsQueue::with(settings, client_of(&fake)).receive(10, Duration::ZERO).await;
+        assert!(matches!(missing, Err(IngestError::NoQueue { .. })), "{missing:?}");
+    });
+}
+
+#[test]
+fn a_dead_letter_has_its_reason_and_redrive_moves_what_came_too_often() {
+    let fake = fake_of(2);
+    crate::archive::blocking(async {
+        let queue = open(&fake, Duration::from_secs(1));
+        let messages = receive_all(&queue, Duration::ZERO).await;
+        queue.dead_letter(&messages[0], "no such\nthing").await.unwrap();
+        let dead = fake.messages(DEAD);
+        assert_eq!((dead[0].body.as_str(), dead[0].reason.as_str()), ("body 0", "no suchthing"));
+        assert_eq!(fake.messages(LOGS).len(), 1);
+        fake.redrive(2);
+        for _ in 0..2 {
+            receive_all(&queue, Duration::from_secs(3)).await;
+        }
+        assert_eq!((fake.messages(LOGS).len(), fake.messages(DEAD).len()), (0, 2));
+    });
+}

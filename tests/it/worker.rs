@@ -1,0 +1,284 @@
+//! The worker, as the built binary, against a queue service: rows there once, messages gone, whatever happens.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use ashiato::ingest::notification::{ObjectRef, write_notification};
+use serde_json::{Value, json};
+
+use crate::archive::{REGION, Ran, Site, assert_same_rows, event_id, file, files_below, gzip, key, record};
+use crate::crash::{generated, read_once, start, wait};
+use crate::sqs::{DEAD, FakeSqs, LOGS};
+
+/// A site whose archive is announced by a queue.
+struct Rig {
+    site: Site,
+    fake: FakeSqs,
+}
+
+impl Rig {
+    /// Settings under which nothing waits long.
+    fn new(site: Site) -> Self {
+        let fake = FakeSqs::start();
+        let mut site = site
+            .with("ASHIATO_INGEST_LEASE", "1s")
+            .with("ASHIATO_INGEST_BATCH_AGE_MAX", "200ms")
+            .with("ASHIATO_WORKER_DELIVERIES_MAX", "3");
+        for (name, value) in fake.variables() {
+            site = site.with(name, &value);
+        }
+        Self { site, fake }
+    }
+
+    /// A site with so many objects of two records each, announced.
+    fn of(objects: u32) -> Self {
+        let rig = Self::new(Site::new());
+        for number in 0..objects {
+            let name = key(REGION, &format!("object-{number}"));
+            rig.site.put(&name, &gzip(&file(&[record(number * 2), record(number * 2 + 1)])));
+            rig.announce(&name);
+        }
+        rig
+    }
+
+    /// Announces an object of the archive as a listing would.
+    fn announce(&self, key: &str) {
+        let path = self.site.archive().join(key).canonicalize().unwrap();
+        let meta = path.metadata().unwrap();
+        let changed = meta.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+        let object = ObjectRef {
+            bucket: "file://".to_owned(),
+            key: path.to_str().unwrap().trim_start_matches('/').to_owned(),
+            version: format!("{}-{changed}", meta.len()),
+            size: Some(meta.len()),
+        };
+        self.fake.send(LOGS, &write_notification(&object));
+    }
+
+    fn announce_all(&self) {
+        files_below(&self.site.archive()).iter().for_each(|key| self.announce(key));
+    }
+
+    fn start(&self) -> Child {
+        self.start_on(&self.site)
+    }
+
+    fn start_on(&self, site: &Site) -> Child {
+        let dead = self.fake.url(DEAD);
+        start(site, &["worker", "--queue", &self.fake.url(LOGS), "--dead-letter-queue", &dead])
+    }
+
+    /// Waits until the queue is empty.
+    #[track_caller]
+    fn until_empty(&self) {
+        until("the queue is empty", || self.fake.messages(LOGS).is_empty());
+    }
+
+    /// Runs a worker until the queue is empty.
+    fn work(&self) -> Ran {
+        let worker = self.start();
+        self.until_empty();
+        stop(worker)
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(90), "waited too long until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Stops a worker as an orchestrator does.
+#[track_caller]
+fn stop(worker: Child) -> Ran {
+    let pid = worker.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let began = Instant::now();
+    let ran = wait(worker).ended(0);
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    ran
+}
+
+fn uids(numbers: std::ops::Range<u32>) -> Vec<String> {
+    numbers.map(event_id).collect()
+}
+
+#[test]
+fn everything_announced_is_read_and_the_queue_is_empty() {
+    let rig = Rig::of(25);
+    let ran = rig.work();
+    assert_eq!(rig.site.uids(), uids(0..50));
+    assert!(ran.out.contains("cloudtrail"), "{ran:?}");
+    assert!(ran.err.contains("worker started"), "{ran:?}");
+    assert!(rig.fake.messages(DEAD).is_empty());
+    let claimed = rig.site.count("select count(*) from objects where state = 'claimed'");
+    assert_eq!(claimed, 0);
+}
+
+#[test]
+fn each_message_twice_adds_no_row() {
+    let site = generated();
+    let expected = read_once(&site);
+    let rig = Rig::new(site.beside("worked"));
+    rig.announce_all();
+    rig.announce_all();
+    let worker = rig.start();
+    rig.until_empty();
+    // And once more when all is committed.
+    rig.announce_all();
+    rig.until_empty();
+    stop(worker);
+    assert_same_rows(&rig.site.rows(), &expected);
+}
+
+#[test]
+fn killed_in_the_middle_another_worker_takes_over() {
+    let site = generated();
+    let expected = read_once(&site);
+    let mut chance = fastrand::Rng::with_seed(4);
+    for round in 0..3 {
+        let rig = Rig::new(site.beside(&format!("worked-{round}")));
+        rig.announce_all();
+        let mut first = rig.start();
+        let all = rig.fake.messages(LOGS).len();
+        until("some is done", || rig.fake.messages(LOGS).len() < all || rig.fake.calls("ReceiveMessage") > 2);
+        // A fault injector: the moment is the point.
+        std::thread::sleep(Duration::from_millis(chance.u64(0..200)));
+        first.kill().unwrap();
+        assert_eq!(wait(first).code, None, "killed");
+        rig.work();
+        assert_same_rows(&rig.site.rows(), &expected);
+    }
+}
+
+#[test]
+fn two_workers_on_one_queue_read_everything_once() {
+    let site = generated();
+    let expected = read_once(&site);
+    let rig = Rig::new(site.beside("worked"));
+    rig.announce_all();
+    rig.announce_all();
+    let workers = [rig.start(), rig.start()];
+    rig.until_empty();
+    for worker in workers {
+        stop(worker);
+    }
+    assert_same_rows(&rig.site.rows(), &expected);
+}
+
+#[test]
+fn what_is_bad_costs_itself_and_is_found_with_its_reason() {
+    let rig = Rig::of(3);
+    let poison = key(REGION, "poison");
+    rig.site.put(&poison, b"<html>");
+    rig.announce(&poison);
+    let gone = key(REGION, "gone");
+    rig.site.put(&gone, b"x");
+    rig.announce(&gone);
+    std::fs::remove_file(rig.site.archive().join(&gone)).unwrap();
+    rig.fake.send(LOGS, "what is this?");
+    let elsewhere = ObjectRef {
+        bucket: "file:///no/such/folder".to_owned(),
+        key: key(REGION, "z"),
+        version: String::new(),
+        size: Some(1),
+    };
+    rig.fake.send(LOGS, &write_notification(&elsewhere));
+    rig.fake.send(LOGS, r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#);
+    let ran = rig.work();
+    assert_eq!(rig.site.uids(), uids(0..6));
+    let dead = rig.fake.messages(DEAD);
+    let reason_of =
+        |part: &str| dead.iter().find(|dead| dead.body.contains(part)).map(|dead| dead.reason.as_str());
+    assert_eq!(dead.len(), 2, "{dead:?}");
+    assert!(reason_of("what is this?").unwrap().starts_with("the message is no JSON"), "{dead:?}");
+    assert!(
+        reason_of("no/such/folder").unwrap().starts_with("cannot fetch file:///no/such/folder"),
+        "{dead:?}"
+    );
+    let set_aside = rig.site.quarantine();
+    assert_eq!(set_aside.len(), 1, "{set_aside:?}");
+    assert!(set_aside[0]["object"].as_str().unwrap().contains("poison"), "{set_aside:?}");
+    assert!(ran.out.contains("1 objects left alone: gone before it was read"), "{ran:?}");
+    assert!(ran.out.contains("1 messages without anything to read: S3 test event"), "{ran:?}");
+}
+
+#[test]
+fn a_finding_sent_to_the_queue_is_a_row_however_often_it_comes() {
+    let rig = Rig::of(1);
+    let finding = json!({
+        "version": "0", "id": "00000000-0000-4000-8000-0000000000ff", "detail-type": "GuardDuty Finding",
+        "source": "aws.guardduty", "account": "111122223333", "time": "2025-01-05T10:00:00Z", "region": REGION,
+        "detail": {
+            "schemaVersion": "2.0", "accountId": "111122223333", "region": REGION, "partition": "aws",
+            "id": "0abc", "arn": "arn:aws:guardduty:eu-west-1:111122223333:detector/d/finding/0abc",
+            "type": "Recon:EC2/PortProbeUnprotectedPort", "severity": 2, "title": "t", "description": "d",
+            "createdAt": "2025-01-05T09:00:00.000Z", "updatedAt": "2025-01-05T10:00:00.000Z",
+            "resource": {"resourceType": "Instance"}, "service": {"serviceName": "guardduty", "count": 1},
+        },
+    });
+    rig.fake.send(LOGS, &finding.to_string());
+    let sns = json!({"Type": "Notification", "MessageId": "m", "Message": finding.to_string()});
+    rig.fake.send(LOGS, &sns.to_string());
+    rig.work();
+    rig.fake.send(LOGS, &finding.to_string());
+    rig.work();
+    let rows = rig.site.query("select metadata.log_name as place from finding_history");
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    let place = rows[0]["place"].as_str().unwrap();
+    assert!(place.starts_with("sqs://111122223333/logs/") && place.ends_with(".json"), "{place}");
+    assert!(rig.fake.messages(DEAD).is_empty());
+    assert_eq!(rig.site.quarantine(), Vec::<Value>::new());
+}
+
+#[test]
+fn while_the_queue_is_away_it_waits_and_says_so() {
+    let rig = Rig::of(3);
+    rig.fake.faults(|faults| faults.is_away = true);
+    let worker = rig.start();
+    until("it has asked", || rig.fake.calls("ReceiveMessage") > 4);
+    std::thread::sleep(Duration::from_secs(3));
+    let asked = rig.fake.calls("ReceiveMessage");
+    assert!(asked < 100, "it spins: {asked} calls");
+    rig.fake.faults(|faults| faults.is_away = false);
+    rig.until_empty();
+    let ran = stop(worker);
+    assert!(ran.err.contains("waiting, nothing is lost"), "{ran:?}");
+    assert!(ran.err.contains("sqs:ReceiveMessage"), "{ran:?}");
+    assert_eq!(rig.site.uids(), uids(0..6));
+}
+
+#[test]
+fn while_the_lake_is_away_it_keeps_its_messages_and_uses_no_delivery_up() {
+    let rig = Rig::of(3);
+    std::fs::create_dir(rig.site.lake()).unwrap();
+    let hot = rig.site.lake().join("hot");
+    std::fs::write(&hot, "in the way").unwrap();
+    let worker = rig.start();
+    // Longer than the messages are hidden when they are received.
+    std::thread::sleep(Duration::from_secs(8));
+    let messages = rig.fake.messages(LOGS);
+    assert_eq!(messages.len(), 3);
+    assert!(messages.iter().all(|message| message.receive_count == 1), "{messages:?}");
+    std::fs::remove_file(&hot).unwrap();
+    rig.until_empty();
+    let ran = stop(worker);
+    assert!(ran.err.contains("waiting, nothing is lost"), "{ran:?}");
+    assert_eq!(rig.site.uids(), uids(0..6));
+}
+
+#[test]
+fn a_queue_that_is_not_there_is_told_and_ends_it() {
+    let rig = Rig::of(0);
+    let ran = rig.site.run(&["worker", "--queue", &rig.fake.url("no-such")]).ended(1);
+    assert!(ran.err.contains("there is no queue http://127.0.0.1:"), "{ran:?}");
+    assert!(ran.err.contains("check the URL and the Region"), "{ran:?}");
+    let ran = rig.site.run(&["worker"]).ended(1);
+    assert!(ran.err.contains("give --queue URL"), "{ran:?}");
+    let ran = rig.site.run(&["worker", "--queue", "logs"]).ended(1);
+    assert!(ran.err.contains("logs is no URL of a queue"), "{ran:?}");
+}
