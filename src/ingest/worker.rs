@@ -188,10 +188,7 @@ async fn carry<Q: Queue + 'static>(
             }
             Fate::DeadLetter if trail.limits.outage == Outage::Wait => {
                 for message in messages {
-                    // A message that cannot be put away now comes again.
-                    if let Err(error) = dead_letter(trail, message, &setback).await {
-                        tracing::warn!(message = %message.id, error = chain(&error), "dead letter not sent");
-                    }
+                    dead_letter(trail, message, &setback).await;
                 }
                 return Ok(());
             }
