@@ -270,6 +270,40 @@ fn a_dead_letter_queue_that_is_not_there_keeps_nobody_from_work() {
 }
 
 #[test]
+fn dead_letters_are_listed_with_their_reason_and_go_back_when_it_is_mended() {
+    let rig = Rig::of(0);
+    let (queue, dead) = (rig.fake.url(LOGS), rig.fake.url(DEAD));
+    let rig = Rig {
+        site: rig.site.with("ASHIATO_WORKER_QUEUE", &queue).with("ASHIATO_WORKER_DEAD_LETTER_QUEUE", &dead),
+        fake: rig.fake,
+    };
+    let late = rig.site.root().join("late");
+    let object = ObjectRef {
+        bucket: format!("file://{}", late.display()),
+        key: key(REGION, "a"),
+        version: String::new(),
+        size: Some(1),
+    };
+    rig.fake.send(LOGS, &write_notification(&object));
+    rig.work();
+    for _ in 0..2 {
+        // Looking takes nothing away.
+        let listed = rig.site.run(&["dlq", "list"]).ended(0).out;
+        assert!(listed.contains("cannot fetch file://"), "{listed}");
+    }
+    let listed: Value = serde_json::from_str(&rig.site.run(&["dlq", "list", "--json"]).ended(0).out).unwrap();
+    assert_eq!(listed["body"], Value::from(write_notification(&object)));
+    let path = late.join(&object.key);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, gzip(&file(&[record(1)]))).unwrap();
+    let retried = rig.site.run(&["dlq", "retry"]).ended(0).out;
+    assert!(retried.starts_with("1 messages sent back to http://127.0.0.1:"), "{retried}");
+    rig.work();
+    assert_eq!(rig.site.uids(), [event_id(1)]);
+    assert!(rig.site.run(&["dlq", "list"]).ended(0).out.starts_with("no message"));
+}
+
+#[test]
 fn without_a_dead_letter_queue_the_redrive_policy_decides() {
     let rig = Rig::of(1);
     rig.fake.redrive(2);
