@@ -6,6 +6,7 @@
 
 mod ingest;
 mod worker;
+mod health;
 mod dlq;
 mod settle;
 mod status;

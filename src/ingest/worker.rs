@@ -218,7 +218,10 @@ async fn outlast<Q: Queue>(trail: &Trail<Q>, error: &IngestError, failures: u32,
     }
     let pause = pause(failures);
     tracing::warn!(error = chain(error), failures, seconds = pause.as_secs(), "waiting, nothing is lost");
-    !stop.is_asked_within(pause).await
+    trail.progress.wait_begins();
+    let is_asked = stop.is_asked_within(pause).await;
+    trail.progress.wait_ends();
+    !is_asked
 }
 
 /// Lets messages come again after a while. Where that fails they come when their visibility runs out.

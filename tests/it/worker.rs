@@ -1,5 +1,6 @@
 //! The worker, as the built binary, against a queue service: rows there once, messages gone, whatever happens.
 
+use std::io::{Read, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -411,6 +412,41 @@ fn while_the_queue_is_away_it_waits_and_says_so() {
     assert!(ran.err.contains("waiting, nothing is lost"), "{ran:?}");
     assert!(ran.err.contains("sqs:ReceiveMessage"), "{ran:?}");
     assert_eq!(rig.site.uids(), uids(0..6));
+}
+
+/// Asks a worker over HTTP; the status line and the body.
+fn ask(address: &str, path: &str) -> Option<String> {
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    Some(answer)
+}
+
+#[test]
+fn health_and_metrics_tell_how_it_is() {
+    let rig = Rig::of(3);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let rig = Rig { site: rig.site.with("ASHIATO_WORKER_LISTEN", &free), fake: rig.fake };
+    let worker = rig.start();
+    until("it listens", || ask(&free, "/healthz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")));
+    rig.until_empty();
+    assert!(ask(&free, "/readyz").unwrap().starts_with("HTTP/1.1 200"));
+    let told = ask(&free, "/metrics").unwrap();
+    for line in [
+        "ashiato_ingest_objects_total{source=\"cloudtrail\"} 3\n",
+        "ashiato_ingest_events_total{source=\"cloudtrail\"} 6\n",
+        "ashiato_ingest_dead_letters_total 0\n",
+        "# TYPE ashiato_ingest_waiting_lanes gauge\n",
+    ] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
+    rig.fake.faults(|faults| faults.is_away = true);
+    // A long poll that began before is still answered; what is sent ends it.
+    rig.fake.send(LOGS, "{}");
+    until("it is not ready", || ask(&free, "/readyz").unwrap().starts_with("HTTP/1.1 503"));
+    assert!(ask(&free, "/healthz").unwrap().starts_with("HTTP/1.1 200"));
+    stop(worker);
 }
 
 #[test]
