@@ -52,13 +52,20 @@ pub struct WorkerSettings {
     pub queue: Option<String>,
     /// The URL of the queue for dead letters; without it they are left to the queue's redrive policy.
     pub dead_letter_queue: Option<String>,
+    /// Where health and metrics are served; nowhere without it.
+    pub listen: Option<std::net::SocketAddr>,
     /// How long batches in hand may take after SIGTERM: containers are killed after 30 s.
     pub shutdown_deadline: Duration,
 }
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { queue: None, dead_letter_queue: None, shutdown_deadline: Duration::from_secs(25) }
+        Self {
+            queue: None,
+            dead_letter_queue: None,
+            listen: None,
+            shutdown_deadline: Duration::from_secs(25),
+        }
     }
 }
 
@@ -152,6 +159,7 @@ struct WrittenIngest {
 struct WrittenWorker {
     queue: Option<String>,
     dead_letter_queue: Option<String>,
+    listen: Option<std::net::SocketAddr>,
     deliveries_max: Option<u32>,
     shutdown_deadline: Option<String>,
 }
@@ -174,7 +182,7 @@ struct WrittenQuery {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "lake",
     "catalog",
     "catalog_busy_timeout",
@@ -189,6 +197,7 @@ const KEYS: [&str; 23] = [
     "ingest.batch_age_max",
     "worker.queue",
     "worker.dead_letter_queue",
+    "worker.listen",
     "worker.deliveries_max",
     "worker.shutdown_deadline",
     "settle.jobs",
@@ -339,6 +348,7 @@ impl WrittenWorker {
         let mut worker = WorkerSettings {
             queue: self.queue,
             dead_letter_queue: self.dead_letter_queue,
+            listen: self.listen,
             ..WorkerSettings::default()
         };
         let deadline = self.shutdown_deadline.as_deref();
@@ -421,6 +431,7 @@ mod tests {
             let value =
                 if key.ends_with("queue") { "https://sqs.eu-west-1.amazonaws.com/1/q" } else { value };
             let value = if key.ends_with("folder") { "/tmp/x" } else { value };
+            let value = if key.ends_with("listen") { "127.0.0.1:9464" } else { value };
             read("", &[(&variable(key), value)]).unwrap();
         }
     }

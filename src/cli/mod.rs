@@ -6,6 +6,8 @@
 
 mod ingest;
 mod worker;
+mod health;
+mod dlq;
 mod settle;
 mod status;
 mod quarantine;
@@ -75,6 +77,9 @@ enum Verb {
     Ingest(ingest::IngestArgs),
     /// Reads what a queue announces, day and night, until it is stopped.
     Worker(worker::WorkerArgs),
+    /// Lists and retries messages that a worker could make nothing of.
+    #[command(subcommand)]
+    Dlq(dlq::DlqVerb),
     /// Merges recent files into the Security Lake layout and removes duplicates.
     #[command(after_help = SETTLE_EXAMPLES)]
     Settle,
@@ -184,6 +189,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let is_watched = err.is_terminal();
     let verb = match cli.verb {
         Verb::Queries(verb) => return queries::run(&verb, out),
+        Verb::Dlq(verb) => return dlq::run(verb, &config.worker, out).await,
         Verb::Demo(args) => return demo::run(args, config, out, &mut err).await,
         verb => verb,
     };
@@ -213,7 +219,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Query(args) => ask(args, session).await,
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
-        Verb::Queries(_) | Verb::Demo(_) | Verb::Completions { .. } => Ok(Ending::Done),
+        Verb::Queries(_) | Verb::Dlq(_) | Verb::Demo(_) | Verb::Completions { .. } => Ok(Ending::Done),
     };
     catalog.close().await;
     ending

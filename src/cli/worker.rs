@@ -76,6 +76,10 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         progress: Arc::clone(&progress),
         clock: now,
     };
+    let _serving = match config.worker.listen {
+        Some(address) => Some(super::health::serve(address, Arc::clone(&progress)).await?),
+        None => None,
+    };
     let (stop, stopped) = watch::channel(false);
     let work = crate::ingest::run(Arc::new(trail), stopped);
     tokio::pin!(work);

@@ -4,7 +4,7 @@
 //! deleted. Called when the rows of the batch can be queried, and for a batch that was given up.
 
 use super::claim::Setbacks;
-use super::error::{Fate, IngestError, Setback};
+use super::error::{Fate, IngestError, Setback, chain};
 use super::queue::{Queue, QueueMessage};
 use super::trail::Trail;
 
@@ -29,7 +29,7 @@ pub async fn acknowledge<Q: Queue>(
             Fate::Retry { after } => {
                 trail.queue.extend(std::slice::from_ref(&message.receipt_handle), after).await?;
             }
-            Fate::DeadLetter => dead_letter(trail, message, setback).await?,
+            Fate::DeadLetter => dead_letter(trail, message, setback).await,
             // Fates of whole batches; a message left as it is comes again by itself.
             Fate::Wait | Fate::Stop => {}
         }
@@ -37,18 +37,17 @@ pub async fn acknowledge<Q: Queue>(
     Ok(())
 }
 
-/// Puts a message among the dead letters.
-///
-/// # Errors
-/// The queue failed; the message comes again.
-pub async fn dead_letter<Q: Queue>(
-    trail: &Trail<Q>,
-    message: &QueueMessage,
-    setback: &Setback<'_>,
-) -> Result<(), IngestError> {
-    let reason = setback.reason();
-    tracing::warn!(message = %message.id, deliveries = message.receive_count, %reason, "message dead-lettered");
-    trail.queue.dead_letter(message, &reason).await?;
-    trail.progress.dead_letter();
-    Ok(())
+/// Puts a message among the dead letters. Where that fails it is said and the message comes again: one bad
+/// message must not keep a lane from its neighbours.
+pub async fn dead_letter<Q: Queue>(trail: &Trail<Q>, message: &QueueMessage, setback: &Setback<'_>) {
+    let (id, deliveries, reason) = (&message.id, message.receive_count, setback.reason());
+    match trail.queue.dead_letter(message, &reason).await {
+        Ok(()) => {
+            trail.progress.dead_letter();
+            tracing::warn!(message = %id, deliveries, reason, "message dead-lettered");
+        }
+        Err(error) => {
+            tracing::error!(message = %id, deliveries, reason, error = chain(&error), "dead letter not sent, it comes again");
+        }
+    }
 }

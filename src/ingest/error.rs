@@ -127,7 +127,8 @@ pub enum Fate {
 impl Setback<'_> {
     /// Decides what becomes of a message after so many deliveries. No `_` arm: a new failure must choose.
     pub fn fate(&self, deliveries: u32, limits: &IngestLimits) -> Fate {
-        // A worker that is alive is done long before its lease ends: look again soon.
+        // A worker that is alive is done long before its lease ends: look again soon, but not so often that
+        // the queue's redrive policy takes a message for a bad one.
         const LOOK_AGAIN: Duration = Duration::from_secs(5);
         let retry_below = |deliveries_max| {
             if deliveries < deliveries_max {
@@ -138,7 +139,9 @@ impl Setback<'_> {
         };
         match self {
             Self::NotUnderstood(_) => Fate::DeadLetter,
-            Self::Held(wait) => Fate::Retry { after: (*wait + Duration::from_millis(50)).min(LOOK_AGAIN) },
+            Self::Held(wait) => {
+                Fate::Retry { after: (*wait + Duration::from_millis(50)).min(LOOK_AGAIN * deliveries.max(1)) }
+            }
             Self::Unreachable { .. } => retry_below(limits.fetch_deliveries_max),
             Self::Failed(error) => match error {
                 IngestError::Catalog(CatalogError::Fenced { .. }) => Fate::Retry { after: back_off(1) },
@@ -210,7 +213,7 @@ mod tests {
             &Setback::NotUnderstood(NotificationError::NoJson),
             [(1, Fate::DeadLetter), (9, Fate::DeadLetter)],
         );
-        check(&Setback::Held(Duration::from_mins(1)), [(1, after(5)), (99, after(5))]);
+        check(&Setback::Held(Duration::from_mins(1)), [(1, after(5)), (4, after(20))]);
         let lost = IngestError::Lost { what: "parsing" };
         check(&Setback::Failed(&lost), [(3, after(4)), (5, Fate::DeadLetter)]);
         let fenced = IngestError::Catalog(CatalogError::Fenced { batch: BatchId("x".into()) });

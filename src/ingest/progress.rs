@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub formalities: BTreeMap<Formality, u64>,
     /// Messages that were dead-lettered.
     pub dead_letters: u64,
+    /// Lanes that wait now for queue, catalog or lake.
+    pub waiting: u64,
     /// Objects that were in the lake already.
     pub already: u64,
     /// Objects that another worker holds, each time one was met.
@@ -109,6 +111,17 @@ impl Progress {
     /// Counts a message that was dead-lettered.
     pub fn dead_letter(&self) {
         self.lock().dead_letters += 1;
+    }
+
+    /// Counts a lane that waits from now on.
+    pub fn wait_begins(&self) {
+        self.lock().waiting += 1;
+    }
+
+    /// Counts a lane that waits no longer.
+    pub fn wait_ends(&self) {
+        let mut snapshot = self.lock();
+        snapshot.waiting = snapshot.waiting.saturating_sub(1);
     }
 
     /// Counts an object that is in the lake already.

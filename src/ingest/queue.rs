@@ -24,6 +24,8 @@ pub struct QueueMessage {
     pub receipt_handle: String,
     /// How often it was delivered, this time included.
     pub receive_count: u32,
+    /// Why it is a dead letter, when it is one of ours.
+    pub reason: Option<String>,
 }
 
 /// What a receive brought.
@@ -163,7 +165,13 @@ impl EmbeddedQueue {
             state
                 .in_flight
                 .insert(receipt_handle.clone(), InFlight { body: body.clone(), receive_count, visible_at });
-            messages.push(QueueMessage { id: receipt_handle.clone(), body, receipt_handle, receive_count });
+            messages.push(QueueMessage {
+                id: receipt_handle.clone(),
+                body,
+                receipt_handle,
+                receive_count,
+                reason: None,
+            });
         }
         if !messages.is_empty() {
             Received::Messages(messages)

@@ -119,6 +119,7 @@ impl SqsQueue {
             .max_number_of_messages(i32::try_from(CALL_MAX).unwrap_or(1))
             .wait_time_seconds(whole_seconds(wait.min(POLL_MAX)))
             .visibility_timeout(whole_seconds(self.settings.visibility.min(VISIBILITY_MAX)))
+            .message_attribute_names(REASON_ATTRIBUTE)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
             .await
@@ -126,12 +127,50 @@ impl SqsQueue {
         Ok(answer.messages.unwrap_or_default().into_iter().map(read_message).collect())
     }
 
+    /// Takes all messages there are out of the queue, up to a number, and hides them for its visibility.
+    ///
+    /// # Errors
+    /// The queue failed.
+    pub async fn take_all(&self, messages_max: usize) -> Result<Vec<QueueMessage>, IngestError> {
+        let mut taken = Vec::new();
+        while taken.len() < messages_max {
+            // A poll that does not wait asks only some of the service's machines.
+            let found = self.poll(Duration::from_secs(1)).await?;
+            if found.is_empty() {
+                break;
+            }
+            taken.extend(found);
+        }
+        Ok(taken)
+    }
+
+    /// Sends a message to a queue, with the reason when it is a dead letter.
+    ///
+    /// # Errors
+    /// The queue failed, or is not there.
+    pub async fn send(&self, url: &str, body: &str, reason: Option<&str>) -> Result<(), IngestError> {
+        let what = "send a message (sqs:SendMessage)";
+        let mut call = self.client.send_message().queue_url(url).message_body(body);
+        if let Some(reason) = reason {
+            let reason = reason.chars().filter(|letter| !letter.is_control()).take(REASON_CHARS_MAX);
+            let attribute = MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(reason.collect::<String>())
+                .build()
+                .map_err(|error| IngestError::Queue { what, source: Box::new(error) })?;
+            call = call.message_attributes(REASON_ATTRIBUTE, attribute);
+        }
+        // A queue that is not there is an outage: the message stays where it is.
+        let sent = call.send().await;
+        sent.map(drop).map_err(|error| IngestError::Queue { what, source: Box::new(error) })
+    }
+
     /// Changes up to ten deliveries; those refused for a moment are tried again, alone.
     async fn change(&self, change: Change, receipt_handles: &[String]) -> Result<(), IngestError> {
         let mut left: Vec<(String, &String)> =
             receipt_handles.iter().enumerate().map(|(number, handle)| (number.to_string(), handle)).collect();
         for attempt in 1.. {
-            let refused = self.send(change, &left).await?;
+            let refused = self.send_change(change, &left).await?;
             let (lost, busy): (Vec<_>, Vec<_>) = refused.into_iter().partition(|entry| entry.sender_fault());
             if let Some(first) = lost.first() {
                 tracing::warn!(
@@ -155,7 +194,7 @@ impl SqsQueue {
         Ok(())
     }
 
-    async fn send(
+    async fn send_change(
         &self,
         change: Change,
         entries: &[(String, &String)],
@@ -252,17 +291,7 @@ impl Queue for SqsQueue {
             // Each delivery counts towards the redrive policy; without one the message comes until it is too old.
             return self.extend(receipt_handle, back_off(message.receive_count)).await;
         };
-        let what = "send a dead letter (sqs:SendMessage)";
-        let reason = reason.chars().filter(|letter| !letter.is_control()).take(REASON_CHARS_MAX);
-        let attribute = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(reason.collect::<String>())
-            .build()
-            .map_err(|error| IngestError::Queue { what, source: Box::new(error) })?;
-        let call = self.client.send_message().queue_url(url).message_body(&message.body);
-        let sent = call.message_attributes(REASON_ATTRIBUTE, attribute).send().await;
-        // A dead-letter queue that is not there is an outage: the message stays where it is.
-        sent.map_err(|error| IngestError::Queue { what, source: Box::new(error) })?;
+        self.send(url, &message.body, Some(reason)).await?;
         self.delete(receipt_handle).await
     }
 }
@@ -270,7 +299,10 @@ impl Queue for SqsQueue {
 fn read_message(message: Message) -> QueueMessage {
     let counted = message.attributes.as_ref();
     let count = counted.and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount));
+    let reason =
+        message.message_attributes.as_ref().and_then(|all| all.get(REASON_ATTRIBUTE)?.string_value());
     QueueMessage {
+        reason: reason.map(str::to_owned),
         receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
         id: message.message_id.unwrap_or_default(),
         body: message.body.unwrap_or_default(),

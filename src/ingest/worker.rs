@@ -188,10 +188,7 @@ async fn carry<Q: Queue + 'static>(
             }
             Fate::DeadLetter if trail.limits.outage == Outage::Wait => {
                 for message in messages {
-                    // A message that cannot be put away now comes again.
-                    if let Err(error) = dead_letter(trail, message, &setback).await {
-                        tracing::warn!(message = %message.id, error = chain(&error), "dead letter not sent");
-                    }
+                    dead_letter(trail, message, &setback).await;
                 }
                 return Ok(());
             }
@@ -221,7 +218,10 @@ async fn outlast<Q: Queue>(trail: &Trail<Q>, error: &IngestError, failures: u32,
     }
     let pause = pause(failures);
     tracing::warn!(error = chain(error), failures, seconds = pause.as_secs(), "waiting, nothing is lost");
-    !stop.is_asked_within(pause).await
+    trail.progress.wait_begins();
+    let is_asked = stop.is_asked_within(pause).await;
+    trail.progress.wait_ends();
+    !is_asked
 }
 
 /// Lets messages come again after a while. Where that fails they come when their visibility runs out.

@@ -37,6 +37,7 @@ fn every_verb_shows_examples() {
     let expected = [
         "ingest",
         "worker",
+        "dlq",
         "settle",
         "query",
         "queries",

@@ -30,7 +30,7 @@ use crate::archive::{
 
 /// Reads how many kills the crash tests make in all: `ASHIATO_TEST_KILLS`, which only tests read. The default
 /// keeps `cargo test` quick; 200 and more are for a night.
-fn kills() -> u32 {
+pub(crate) fn kills() -> u32 {
     #[expect(clippy::disallowed_methods, reason = "no setting of the program: only tests read it")]
     let named = std::env::var("ASHIATO_TEST_KILLS");
     named.map_or(12, |kills| kills.parse().expect("ASHIATO_TEST_KILLS is a number"))

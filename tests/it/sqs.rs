@@ -181,6 +181,7 @@ impl Inner {
                 "MessageId": message.id,
                 "ReceiptHandle": handle,
                 "Body": message.body,
+                "MessageAttributes": {"ashiato_reason": {"DataType": "String", "StringValue": message.reason}},
                 "Attributes": {"ApproximateReceiveCount": message.receive_count.to_string()},
             }));
             queue.hidden.insert(handle, (message, now + visibility));

@@ -1,13 +1,16 @@
 //! The worker, as the built binary, against a queue service: rows there once, messages gone, whatever happens.
 
+use std::io::{Read, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use ashiato::ingest::notification::{ObjectRef, write_notification};
 use serde_json::{Value, json};
 
-use crate::archive::{REGION, Ran, Site, assert_same_rows, event_id, file, files_below, gzip, key, record};
-use crate::crash::{generated, read_once, start, wait};
+use crate::archive::{
+    REGION, Ran, Site, assert_same_rows, blocking, event_id, file, files_below, gzip, key, record,
+};
+use crate::crash::{generated, kills, read_once, start, wait};
 use crate::sqs::{DEAD, FakeSqs, LOGS};
 
 /// A site whose archive is announced by a queue.
@@ -60,12 +63,8 @@ impl Rig {
     }
 
     fn start(&self) -> Child {
-        self.start_on(&self.site)
-    }
-
-    fn start_on(&self, site: &Site) -> Child {
         let dead = self.fake.url(DEAD);
-        start(site, &["worker", "--queue", &self.fake.url(LOGS), "--dead-letter-queue", &dead])
+        start(&self.site, &["worker", "--queue", &self.fake.url(LOGS), "--dead-letter-queue", &dead])
     }
 
     /// Waits until the queue is empty.
@@ -95,8 +94,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// Stops a worker as an orchestrator does.
 #[track_caller]
 fn stop(worker: Child) -> Ran {
-    let pid = worker.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    signal(&worker, "-TERM");
     let began = Instant::now();
     let ran = wait(worker).ended(0);
     assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
@@ -153,6 +151,170 @@ fn killed_in_the_middle_another_worker_takes_over() {
         rig.work();
         assert_same_rows(&rig.site.rows(), &expected);
     }
+}
+
+/// Sends a signal to a worker.
+fn signal(worker: &Child, signal: &str) {
+    let pid = worker.id().to_string();
+    assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+}
+
+#[test]
+fn stopped_in_the_middle_it_finishes_what_it_has_in_hand() {
+    let site = generated();
+    let expected = read_once(&site);
+    // A worker may be done before the signal comes; that one proves nothing.
+    for attempt in 0..20 {
+        let rig = Rig::new(site.beside(&format!("worked-{attempt}")));
+        rig.announce_all();
+        let worker = rig.start();
+        let all = rig.fake.messages(LOGS).len();
+        until("some is done", || rig.fake.messages(LOGS).len() < all);
+        stop(worker);
+        let left = rig.fake.messages(LOGS).len();
+        if left == 0 {
+            continue;
+        }
+        let claimed = rig.site.count("select count(*) from objects where state = 'claimed'");
+        assert_eq!(claimed, 0, "nobody has to wait for a lease");
+        let done = rig.site.count("select count(*) from objects where state = 'committed'");
+        assert_eq!(usize::try_from(done).unwrap(), all - left, "what was committed was deleted");
+        rig.work();
+        assert_same_rows(&rig.site.rows(), &expected);
+        return;
+    }
+    panic!("no worker was stopped");
+}
+
+#[test]
+fn killed_again_and_again_two_workers_read_everything_once() {
+    let site = generated();
+    let expected = read_once(&site);
+    let (mut left, mut chance, mut number) = (kills(), fastrand::Rng::with_seed(3), 0);
+    while left > 0 {
+        let rig = Rig::new(site.beside(&format!("worked-{number}")));
+        number += 1;
+        rig.announce_all();
+        rig.announce_all();
+        let mut workers = [rig.start(), rig.start()];
+        while left > 0 && !rig.fake.messages(LOGS).is_empty() {
+            // A fault injector: the moment is the point.
+            std::thread::sleep(Duration::from_millis(chance.u64(0..600)));
+            let victim = &mut workers[chance.usize(0..2)];
+            let killed = std::mem::replace(victim, rig.start());
+            signal(&killed, "-KILL");
+            assert_eq!(wait(killed).code, None, "killed");
+            left -= 1;
+        }
+        rig.until_empty();
+        // One of them may be too young to listen for anything gentler.
+        for worker in workers {
+            signal(&worker, "-KILL");
+            assert_eq!(wait(worker).code, None);
+        }
+        assert_same_rows(&rig.site.rows(), &expected);
+        assert!(rig.fake.messages(DEAD).is_empty(), "{:?}", rig.fake.messages(DEAD));
+    }
+}
+
+/// Says whether others can write the catalog: SQLite's one lock may be in the hands of a frozen process.
+fn can_write(site: &Site) -> bool {
+    blocking(async {
+        let mut catalog = site.catalog().await;
+        let write = sqlx::query("update objects set source = source where state = 'none'");
+        let written = tokio::time::timeout(Duration::from_secs(1), write.execute(&mut catalog)).await;
+        matches!(written, Ok(Ok(_)))
+    })
+}
+
+#[test]
+fn a_worker_frozen_past_its_lease_and_woken_adds_nothing() {
+    let site = generated().with("ASHIATO_CATALOG_BUSY_TIMEOUT", "2s");
+    let expected = read_once(&site);
+    for attempt in 0..20 {
+        let rig = Rig::new(site.beside(&format!("worked-{attempt}")));
+        rig.announce_all();
+        let frozen = rig.start();
+        let all = rig.fake.messages(LOGS).len();
+        until("some is done", || rig.fake.messages(LOGS).len() < all);
+        signal(&frozen, "-STOP");
+        if !can_write(&rig.site) {
+            signal(&frozen, "-KILL");
+            wait(frozen);
+            continue;
+        }
+        rig.work();
+        assert_same_rows(&rig.site.rows(), &expected);
+        signal(&frozen, "-CONT");
+        stop(frozen);
+        assert_same_rows(&rig.site.rows(), &expected);
+        return;
+    }
+    panic!("every worker was frozen with the lock of the catalog in its hands");
+}
+
+#[test]
+fn a_dead_letter_queue_that_is_not_there_keeps_nobody_from_work() {
+    let rig = Rig::of(3);
+    rig.fake.send(LOGS, "what is this?");
+    let worker = start(
+        &rig.site,
+        &["worker", "--queue", &rig.fake.url(LOGS), "--dead-letter-queue", &rig.fake.url("no-such")],
+    );
+    until("it came again", || {
+        let left = rig.fake.messages(LOGS);
+        left.len() == 1 && left[0].receive_count > 1
+    });
+    let ran = stop(worker);
+    assert!(ran.err.contains("dead letter not sent, it comes again"), "{ran:?}");
+    assert_eq!(rig.site.uids(), uids(0..6));
+}
+
+#[test]
+fn dead_letters_are_listed_with_their_reason_and_go_back_when_it_is_mended() {
+    let rig = Rig::of(0);
+    let (queue, dead) = (rig.fake.url(LOGS), rig.fake.url(DEAD));
+    let rig = Rig {
+        site: rig.site.with("ASHIATO_WORKER_QUEUE", &queue).with("ASHIATO_WORKER_DEAD_LETTER_QUEUE", &dead),
+        fake: rig.fake,
+    };
+    let late = rig.site.root().join("late");
+    let object = ObjectRef {
+        bucket: format!("file://{}", late.display()),
+        key: key(REGION, "a"),
+        version: String::new(),
+        size: Some(1),
+    };
+    rig.fake.send(LOGS, &write_notification(&object));
+    rig.work();
+    for _ in 0..2 {
+        // Looking takes nothing away.
+        let listed = rig.site.run(&["dlq", "list"]).ended(0).out;
+        assert!(listed.contains("cannot fetch file://"), "{listed}");
+    }
+    let listed: Value = serde_json::from_str(&rig.site.run(&["dlq", "list", "--json"]).ended(0).out).unwrap();
+    assert_eq!(listed["body"], Value::from(write_notification(&object)));
+    let path = late.join(&object.key);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, gzip(&file(&[record(1)]))).unwrap();
+    let retried = rig.site.run(&["dlq", "retry"]).ended(0).out;
+    assert!(retried.starts_with("1 messages sent back to http://127.0.0.1:"), "{retried}");
+    rig.work();
+    assert_eq!(rig.site.uids(), [event_id(1)]);
+    assert!(rig.site.run(&["dlq", "list"]).ended(0).out.starts_with("no message"));
+}
+
+#[test]
+fn without_a_dead_letter_queue_the_redrive_policy_decides() {
+    let rig = Rig::of(1);
+    rig.fake.redrive(2);
+    rig.fake.send(LOGS, "what is this?");
+    let worker = start(&rig.site, &["worker", "--queue", &rig.fake.url(LOGS)]);
+    rig.until_empty();
+    stop(worker);
+    let dead = rig.fake.messages(DEAD);
+    assert_eq!((dead.len(), dead[0].body.as_str()), (1, "what is this?"));
+    assert_eq!(rig.site.uids(), uids(0..2));
 }
 
 #[test]
@@ -240,7 +402,7 @@ fn while_the_queue_is_away_it_waits_and_says_so() {
     let rig = Rig::of(3);
     rig.fake.faults(|faults| faults.is_away = true);
     let worker = rig.start();
-    until("it has asked", || rig.fake.calls("ReceiveMessage") > 4);
+    until("it has asked", || rig.fake.calls("ReceiveMessage") > 12);
     std::thread::sleep(Duration::from_secs(3));
     let asked = rig.fake.calls("ReceiveMessage");
     assert!(asked < 100, "it spins: {asked} calls");
@@ -250,6 +412,41 @@ fn while_the_queue_is_away_it_waits_and_says_so() {
     assert!(ran.err.contains("waiting, nothing is lost"), "{ran:?}");
     assert!(ran.err.contains("sqs:ReceiveMessage"), "{ran:?}");
     assert_eq!(rig.site.uids(), uids(0..6));
+}
+
+/// Asks a worker over HTTP; the status line and the body.
+fn ask(address: &str, path: &str) -> Option<String> {
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    Some(answer)
+}
+
+#[test]
+fn health_and_metrics_tell_how_it_is() {
+    let rig = Rig::of(3);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let rig = Rig { site: rig.site.with("ASHIATO_WORKER_LISTEN", &free), fake: rig.fake };
+    let worker = rig.start();
+    until("it listens", || ask(&free, "/healthz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")));
+    rig.until_empty();
+    assert!(ask(&free, "/readyz").unwrap().starts_with("HTTP/1.1 200"));
+    let told = ask(&free, "/metrics").unwrap();
+    for line in [
+        "ashiato_ingest_objects_total{source=\"cloudtrail\"} 3\n",
+        "ashiato_ingest_events_total{source=\"cloudtrail\"} 6\n",
+        "ashiato_ingest_dead_letters_total 0\n",
+        "# TYPE ashiato_ingest_waiting_lanes gauge\n",
+    ] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
+    rig.fake.faults(|faults| faults.is_away = true);
+    // A long poll that began before is still answered; what is sent ends it.
+    rig.fake.send(LOGS, "{}");
+    until("it is not ready", || ask(&free, "/readyz").unwrap().starts_with("HTTP/1.1 503"));
+    assert!(ask(&free, "/healthz").unwrap().starts_with("HTTP/1.1 200"));
+    stop(worker);
 }
 
 #[test]

@@ -47,10 +47,25 @@ fn url(place: &CatalogPlace) -> Result<String, sqlx::Error> {
 fn pool_options(place: &CatalogPlace, limits: CatalogLimits) -> AnyPoolOptions {
     let options = AnyPoolOptions::new().acquire_timeout(limits.busy_timeout + CONNECTION_TIMEOUT);
     match place {
-        CatalogPlace::Postgres(_) => options.max_connections(limits.connections_max),
+        CatalogPlace::Postgres(_) => options
+            .max_connections(limits.connections_max)
+            .after_connect(move |connection, _| Box::pin(prepare_server(connection, limits.busy_timeout))),
         CatalogPlace::File(_) => options
             .max_connections(FILE_CONNECTIONS)
             .after_connect(move |connection, _| Box::pin(prepare_file(connection, limits.busy_timeout))),
+    }
+}
+
+/// A process that freezes inside a transaction holds its locks; the server takes them from it, so that others
+/// wait no longer than they would for a file. A server that does not know the setting has limits of its own.
+async fn prepare_server(connection: &mut AnyConnection, busy_timeout: Duration) -> Result<(), sqlx::Error> {
+    let wait = format!("set idle_in_transaction_session_timeout = {}", busy_timeout.as_millis());
+    match connection.execute(AssertSqlSafe(wait)).await {
+        Err(error) if error.as_database_error().is_some() => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "no limit of idle transactions");
+            Ok(())
+        }
+        set => set.map(drop),
     }
 }
 
