@@ -69,7 +69,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let progress = Arc::new(Progress::default());
     let trail = Trail {
         queue,
-        archive: Arc::new(Archive::default()),
+        archive: Arc::new(Archive::new(config.declarations)),
         catalog,
         lake,
         limits,
