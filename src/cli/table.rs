@@ -22,12 +22,15 @@ pub(crate) fn print(out: &mut dyn Write, headings: &[&str], rows: &[Vec<String>]
             .filter_map(|row| row.get(column))
             .all(|cell| cell.starts_with(|first: char| first.is_ascii_digit()))
     };
+    // Once a column: a table may have a hundred thousand rows.
+    let columns: Vec<(usize, bool)> =
+        (0..headings.len()).map(|column| (width(column), is_number(column))).collect();
     let line = |cells: &[String]| {
         let mut line = String::new();
-        for (column, cell) in cells.iter().enumerate() {
-            let pad = " ".repeat(width(column).saturating_sub(cell.chars().count()));
-            line.push_str(if column > 0 { "  " } else { "" });
-            line.push_str(&if is_number(column) { pad + cell } else { format!("{cell}{pad}") });
+        for (number, (cell, (width, is_number))) in cells.iter().zip(&columns).enumerate() {
+            let pad = " ".repeat(width.saturating_sub(cell.chars().count()));
+            line.push_str(if number > 0 { "  " } else { "" });
+            line.push_str(&if *is_number { pad + cell } else { format!("{cell}{pad}") });
         }
         line.trim_end().to_owned()
     };

@@ -44,7 +44,7 @@ impl Default for SegmentLimits {
             plain_bytes_max: 32 << 20,
             record_bytes_max: 16 << 20,
             set_aside_bytes_max: 1 << 20,
-            set_aside_records_max: 100_000,
+            set_aside_records_max: 10_000,
             unpack: UnpackLimits::default(),
         }
     }

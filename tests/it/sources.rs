@@ -419,6 +419,46 @@ fn a_workflow_that_changes_without_a_new_time_is_the_newest_state() {
     assert_eq!(statuses(&site), expected, "settling keeps every state");
 }
 
+/// Settling takes two states for one only when they are the same text.
+#[test]
+fn two_states_of_one_id_and_time_both_stay() {
+    let site = Site::new();
+    let case = cases().into_iter().find(|case| case.source == "guardduty").unwrap();
+    let finding = records_of(&case).remove(0);
+    let mut other = finding.clone();
+    let title = if other.get("Title").is_some() { "/Title" } else { "/title" };
+    let title = if other.get("detail").is_some() { "/detail/title" } else { title };
+    *other.pointer_mut(title).unwrap() = "nothing to see here".into();
+    // What comes first must not hide what is true.
+    site.put("a.json", other.to_string().as_bytes());
+    site.put("m.json", format!("{finding}\n{finding}").as_bytes());
+    site.ingest().ended(0);
+    site.settle().ended(0);
+    let titles = site.query("select finding_info.title as title from finding_history");
+    let titles: BTreeSet<String> = titles.iter().map(|row| text(row, "/title")).collect();
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert_eq!(site.query("select 1 from finding_history").len(), 2, "the same text twice is one state");
+}
+
+/// Odd lines of a flow log cost themselves; names of fields are known in any case.
+#[test]
+fn odd_lines_of_a_flow_log_cost_themselves() {
+    let site = Site::new();
+    let lines = "Version Account-Id DstAddr SrcAddr DstPort SrcPort Start End Log-Status\n\
+                 2 111122223333 192.0.2.2 192.0.2.1 443 1000 1736071200 1736071260 OK\n\
+                 \0\0\0\n\
+                 2 111122223333 192.0.2.4 192.0.2.3 99999 1001 1736071200 1736071260 OK\n";
+    site.put("AWSLogs/111122223333/vpcflowlogs/eu-west-1/2025/01/05/x.log", lines.as_bytes());
+    site.ingest().ended(0);
+    let rows = site.query(
+        "select src_endpoint.ip as src, dst_endpoint.port as port, unmapped from vpc_flow order by src",
+    );
+    assert_eq!((rows.len(), site.quarantine().len()), (2, 1));
+    assert_eq!((text(&rows[0], "/src"), rows[0]["port"].as_i64()), ("192.0.2.1".to_owned(), Some(443)));
+    // No port has that number: OCSF would not take it.
+    assert_eq!((rows[1]["port"].as_i64(), text(&rows[1], "/unmapped/dstport")), (None, "99999".to_owned()));
+}
+
 /// Findings that another product wrapped are known all the same, and the wrapper is kept.
 #[test]
 fn a_record_in_a_wrapper_is_known() {

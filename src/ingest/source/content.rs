@@ -87,8 +87,13 @@ pub fn unreadable(text: &[u8], source: Option<LogSource>) -> Option<&'static str
 }
 
 fn unreadable_lines(text: &[u8]) -> Option<&'static str> {
-    let is_text = !text.iter().take(LOOK_BYTES).any(|byte| *byte == 0);
-    if is_text { None } else { Some("zero bytes in what should be lines of text") }
+    // A zero byte at the start is another encoding; further on it costs its line.
+    match text {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => {
+            Some("UTF-16 or UTF-32 text, or none at all, want UTF-8")
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

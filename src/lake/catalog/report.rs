@@ -1,5 +1,7 @@
 //! What `ashiato status` tells. Sums are cast, since PostgreSQL's sum of `bigint` is a `numeric`.
 
+use std::collections::BTreeMap;
+
 use sqlx::Row;
 
 use super::row::{ObjectId, count, object_id};
@@ -137,10 +139,15 @@ impl Catalog {
         .fetch_all(&self.pool)
         .await
         .map_err(CatalogError::doing("sum up what was set aside"))?;
-        Ok(rows
-            .iter()
-            .map(|row| SetAsideSummary { source: row.get(0), reason: row.get(1), count: count(row, 2) })
-            .collect())
+        let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for row in &rows {
+            *counts.entry((row.get(0), without_place(row.get(1)))).or_default() += count(row, 2);
+        }
+        let reasons =
+            counts.into_iter().map(|((source, reason), count)| SetAsideSummary { source, reason, count });
+        let mut reasons: Vec<SetAsideSummary> = reasons.collect();
+        reasons.sort_by_key(|summary| std::cmp::Reverse(summary.count));
+        Ok(reasons)
     }
 
     /// Returns objects of which nothing could be read, and why.
@@ -171,5 +178,31 @@ impl Catalog {
         .await
         .map_err(CatalogError::doing("sum up duplicates"))?;
         Ok(count(&row, 0))
+    }
+}
+
+/// A reason without its place in the object, so that those that are the same are counted together.
+fn without_place(reason: &str) -> String {
+    match reason.split_once(" at byte ") {
+        Some((kind, rest)) => {
+            format!("{kind}{}", rest.trim_start_matches(|letter: char| letter.is_ascii_digit()))
+        }
+        None => reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_the_same_wherever_they_stand() {
+        let check = |reason, expected| assert_eq!(without_place(reason), expected);
+        check("a record without eventTime at byte 10023", "a record without eventTime");
+        check(
+            "no value at byte 7, and nothing behind it can be read",
+            "no value, and nothing behind it can be read",
+        );
+        check("broken gzip", "broken gzip");
     }
 }

@@ -30,8 +30,9 @@ pub struct Mapped {
     pub event: Object,
 }
 
-/// Findings in one message. EventBridge carries at most a hundred.
-const PARTS_MAX: usize = 1000;
+/// Findings in one message: Security Hub sends at most a hundred. The message is read again for each of them, so a
+/// larger one would cost the square of its size.
+const PARTS_MAX: usize = 100;
 
 impl<'d> Record<'d> {
     /// Returns the records of a message.
@@ -41,7 +42,7 @@ impl<'d> Record<'d> {
     pub fn all(whole: Item<'d>) -> Result<Vec<Self>, &'static str> {
         let bodies = bodies(whole);
         if bodies.len() > PARTS_MAX {
-            return Err("more than 1000 findings in one message");
+            return Err("more than 100 findings in one message");
         }
         Ok(bodies.into_iter().map(|body| Self { whole, body }).collect())
     }

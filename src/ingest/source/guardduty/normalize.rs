@@ -47,7 +47,7 @@ pub fn normalize(record: Record<'_>) -> Result<Mapped, &'static str> {
         status: Some(status),
     };
     let mut event = frame.event("GuardDuty");
-    name(&mut event, finding, status)?;
+    name(&mut event, finding)?;
     let seen = seen(&mut event, finding);
     product(&mut event, record, finding);
     let account = take::account(record, finding, "accountId");
@@ -76,13 +76,9 @@ fn severity(finding: Item<'_>) -> Severity {
     }
 }
 
-fn name(event: &mut Object, finding: Item<'_>, status: Status) -> Result<(), &'static str> {
+fn name(event: &mut Object, finding: Item<'_>) -> Result<(), &'static str> {
     let arn = take::text(finding, "arn");
     let kept_id = finding.get("id").and_then(Item::text).filter(|id| !id.is_empty());
-    // Archiving changes a finding and not its time: such a state needs a name of its own.
-    if status == Status::New || arn.is_none() {
-        event.text("metadata.uid", take::text(finding, "id"));
-    }
     event.text("finding_info.uid", Some(arn.or(kept_id).ok_or("a GuardDuty finding without arn and id")?));
     let kind = take::text(finding, "type");
     let title = take::text(finding, "title").or_else(|| kind.clone());

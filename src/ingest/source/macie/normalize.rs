@@ -35,7 +35,7 @@ pub fn normalize(record: Record<'_>) -> Result<Mapped, &'static str> {
         status: Some(status),
     };
     let mut event = frame.event("Macie");
-    name(&mut event, record, status)?;
+    name(&mut event, record)?;
     let account = take::account(record, finding, "accountId");
     let region = take::region(record, finding, "region");
     bucket::add(&mut event, finding, (account.as_deref(), region.as_deref()));
@@ -60,13 +60,9 @@ fn severity(finding: Item<'_>) -> Severity {
     severity
 }
 
-fn name(event: &mut Object, record: Record<'_>, status: Status) -> Result<(), &'static str> {
+fn name(event: &mut Object, record: Record<'_>) -> Result<(), &'static str> {
     let finding = record.body;
     let id = take::text(finding, "id").ok_or("a Macie finding without an id")?;
-    // Archiving changes a finding and perhaps not its time: such a state needs a name of its own.
-    if status == Status::New {
-        event.constant("metadata.uid", &id);
-    }
     event.text("finding_info.uid", Some(id));
     let kind = take::text(finding, "type");
     let title = take::text(finding, "title").or_else(|| kind.clone());

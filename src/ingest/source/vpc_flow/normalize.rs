@@ -292,7 +292,15 @@ impl Row<'_> {
 
     /// Fills one end; false when nothing names it.
     fn endpoint(&mut self, end: &End) -> bool {
-        self.int(end.port_field, end.port);
+        match self
+            .line
+            .get(end.port_field)
+            .map(|port| port.parse::<u16>().ok().filter(|_| plain_number(port).is_some()))
+        {
+            Some(Some(port)) => self.columns.int(end.port, i32::from(port)),
+            Some(None) => self.keep(end.port_field),
+            None => {}
+        }
         let (address, packet) = (self.line.get(end.address), self.line.get(end.packet_address));
         let ip = packet.or(address);
         let mut is_known = false;

@@ -158,7 +158,11 @@ impl Field {
     pub fn of(name: &str) -> Option<Self> {
         let is = |field: &Self| {
             field.name().len() == name.len()
-                && field.name().bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'-' && b == b'_'))
+                && field
+                    .name()
+                    .bytes()
+                    .zip(name.bytes())
+                    .all(|(a, b)| a == b.to_ascii_lowercase() || (a == b'-' && b == b'_'))
         };
         Self::ALL.into_iter().find(is)
     }
