@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::ingest::IngestLimits;
-use crate::ingest::source::custom::{Mapping, MappingError};
+use crate::ingest::source::custom::mapping::{Mapping, MappingError};
 use crate::ingest::source::declared::{Declarations, Declared};
 use crate::lake::catalog::{CatalogLimits, CatalogPlace};
 use crate::lake::settle::SettleLimits;

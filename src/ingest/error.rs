@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use super::limits::IngestLimits;
 use super::notification::NotificationError;
-use super::trail::IngestLimits;
 use super::write::WriteError;
 use crate::lake::catalog::{BatchId, CatalogError, ObjectId};
 use crate::lake::store::StoreError;

@@ -32,6 +32,7 @@ pub mod claim;
 pub mod acknowledge;
 pub mod set_aside;
 pub mod progress;
+pub mod limits;
 pub mod trail;
 pub mod worker;
 pub mod quarantine;
@@ -39,8 +40,9 @@ pub mod quarantine;
 use std::sync::Arc;
 
 pub use error::{IngestError, Setback};
+pub use limits::{IngestLimits, Outage};
 pub use queue::{EmbeddedQueue, Queue, QueueMessage};
-pub use trail::{IngestLimits, Outage, Trail};
+pub use trail::Trail;
 pub use worker::run;
 
 use crate::lake::catalog::{BatchId, CatalogError};

@@ -16,9 +16,10 @@ use tokio::task::JoinSet;
 use super::acknowledge::dead_letter;
 use super::error::{Fate, IngestError, Setback, back_off, chain};
 use super::lane::Lane;
+use super::limits::Outage;
 use super::notification::{Notice, read_notification};
 use super::queue::{Queue, QueueMessage, Received};
-use super::trail::{Outage, Trail};
+use super::trail::Trail;
 use crate::lake::catalog::{BatchId, CatalogError};
 
 /// Runs lanes until the queue is closed, shutdown is asked for, or one of them cannot go on.

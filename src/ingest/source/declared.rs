@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::custom::Mapping;
+use super::custom::mapping::Mapping;
 use super::key::{KeyFacts, KeyVerdict, read_key};
 use super::log_source::LogSource;
 use crate::lake::store::Place;

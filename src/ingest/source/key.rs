@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::custom::Mapping;
+use super::custom::mapping::Mapping;
 use super::log_source::LogSource;
 use super::time::read_time;
 use crate::lake::path::{AccountId, OWN_PREFIXES, Region};

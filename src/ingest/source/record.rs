@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cloudtrail::record::Bodies as CloudTrailBodies;
-use super::custom::Mapping;
+use super::custom::mapping::Mapping;
 use super::log_source::LogSource;
 use super::vpc_flow::record::Bodies as FlowBodies;
 use crate::lake::path::{AccountId, Region};

@@ -10,7 +10,7 @@
 //! Not here: what a record means (the sources' `parse`).
 
 use super::offset::Offset;
-use crate::ingest::json::{Scanner, Stop};
+use crate::ingest::json::{Scanner, Span, Stop};
 
 /// Why a record beyond the limit is set aside.
 pub const TOO_LARGE: &str = "larger than a record may be";
@@ -54,6 +54,16 @@ enum Place {
     Tail,
     /// Nothing more can be read.
     Lost,
+}
+
+/// Arrays of records, by the names that answers of AWS's APIs and files of AWS Config give them.
+const LISTS: [&[u8]; 7] =
+    [b"Findings", b"findings", b"configurationItems", b"EvaluationResults", b"Records", b"events", b"Events"];
+
+/// Says whether a member's name is that of a list of records.
+pub fn is_list_name(scanner: &Scanner<'_>, key: Span) -> bool {
+    let name = scanner.bytes().get(key.start as usize..key.end as usize).unwrap_or_default();
+    LISTS.contains(&name)
 }
 
 /// A walk over the records of one object.
@@ -197,6 +207,11 @@ impl Walk {
             Place::Tail => {
                 let mut first = false;
                 match scanner.member(&mut first)? {
+                    // A second list of records beside the first, even of the same name.
+                    Some(key) if is_list_name(scanner, key) && scanner.peek()? == b'[' => {
+                        scanner.expect(b'[', "")?;
+                        self.place = Place::Array { first: true, in_container: true };
+                    }
                     Some(_) => drop(scanner.value()?),
                     None => self.place = Place::Top,
                 }
@@ -391,6 +406,7 @@ mod tests {
     fn finds_records_in_every_container() {
         check(r#"{"Records":[{"a":1},{"b":2}]}"#, 2, &[]);
         check(r#"{"x":{},"Records":[{"a":1}],"y":[1]} {"Records":[]}"#, 1, &[]);
+        check(r#"{"Records":[{"a":1}],"x":1,"Records":[{"b":2},{"c":3}]}{"d":4}"#, 4, &[]);
         check("{\"a\":1}\n{\"b\":2}\n", 2, &[]);
         check(r#"{"a":1}{"b":2}"#, 2, &[]);
         check(r#"[{"a":1}, {"b":2}]"#, 2, &[]);

@@ -4,8 +4,9 @@
 //! mapping does not name, or no column tells back, is in `unmapped` under its own name. Not here: text that is no
 //! JSON; whoever ships such logs (Vector, Fluent Bit) makes JSON of them.
 
-mod mapping;
+pub mod mapping;
 
+use self::mapping::Mapping;
 use super::document::record::{Mapped, Record};
 use super::document::write_row;
 use super::log_source::LogSource;
@@ -16,8 +17,6 @@ use super::records::Found;
 use crate::ingest::json::{Document, Scanner, Stop};
 use crate::lake::path::{AccountId, EventDay};
 use crate::ocsf::columns::Columns;
-
-pub use mapping::{Mapping, MappingError};
 
 /// Parses the record at the scanner.
 ///

@@ -5,12 +5,8 @@ use super::record::Mapped;
 use crate::ingest::json::{Document, Scanner, Stop};
 use crate::ingest::source::place::Place;
 use crate::ingest::source::record::{RecordHead, Records, narrow};
-use crate::ingest::source::records::Found;
+use crate::ingest::source::records::{Found, is_list_name};
 use crate::lake::path::{AccountId, EventDay};
-
-/// Arrays of records, by the names that answers of AWS's APIs and files of AWS Config give them.
-const CONTAINERS: [&[u8]; 7] =
-    [b"Findings", b"findings", b"configurationItems", b"EvaluationResults", b"Records", b"events", b"Events"];
 
 /// Parses the document at the scanner into the heads of its events.
 ///
@@ -52,8 +48,7 @@ fn is_container(scanner: &mut Scanner<'_>) -> Result<bool, Stop> {
     scanner.expect(b'{', "no object")?;
     let mut first = true;
     while let Some(key) = scanner.member(&mut first)? {
-        let name = scanner.bytes().get(key.start as usize..key.end as usize).unwrap_or_default();
-        if CONTAINERS.contains(&name) && scanner.peek()? == b'[' {
+        if is_list_name(scanner, key) && scanner.peek()? == b'[' {
             return Ok(true);
         }
         scanner.value()?;
