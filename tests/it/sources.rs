@@ -459,6 +459,30 @@ fn odd_lines_of_a_flow_log_cost_themselves() {
     assert_eq!((rows[1]["port"].as_i64(), text(&rows[1], "/unmapped/dstport")), (None, "99999".to_owned()));
 }
 
+/// In a message of several findings, too, a bad one costs itself.
+#[test]
+fn a_bad_finding_in_a_message_costs_itself() {
+    let case = cases().into_iter().find(|case| case.source == "security_hub").unwrap();
+    let message =
+        records_of(&case).into_iter().find(|record| record.pointer("/detail/findings/0").is_some()).unwrap();
+    let good = message.pointer("/detail/findings/0").unwrap().clone();
+    for bad in [serde_json::json!(5), Value::Null, serde_json::json!({}), serde_json::json!({"Id": [1]})] {
+        let mut message = message.clone();
+        *message.pointer_mut("/detail/findings").unwrap() = serde_json::json!([bad, good, bad]);
+        let site = Site::new();
+        site.put("hub.json", format!("{message}\n{message}").as_bytes());
+        site.ingest().ended(0);
+        let source = &site.status()["sources"][0];
+        let counts = ["records", "events", "set_aside"].map(|name| source[name].as_u64().unwrap());
+        assert_eq!(counts, [6, 2, 4], "{bad}");
+        let places: Vec<u64> = rows(&site).iter().map(|row| evidence(row).1).collect();
+        assert_eq!(places, [1, 4], "{bad}");
+        let set_aside: Vec<u64> =
+            site.quarantine().iter().map(|entry| entry["record"].as_u64().unwrap()).collect();
+        assert_eq!(set_aside, [0, 2, 3, 5], "{bad}");
+    }
+}
+
 /// Findings that another product wrapped are known all the same, and the wrapper is kept.
 #[test]
 fn a_record_in_a_wrapper_is_known() {

@@ -9,7 +9,7 @@ use super::custom;
 use super::document;
 use super::log_source::LogSource;
 use super::place::Place;
-use super::record::Records;
+use super::record::{Records, narrow};
 use super::records::{Found, TOO_LARGE};
 use crate::ingest::json::{Scanner, Stop};
 
@@ -50,6 +50,7 @@ pub fn record(
     };
     if records.heads.len() > held && records.heads.last().is_some_and(is_large) {
         records.heads.truncate(held);
+        records.bad_parts.retain(|bad| bad.range.start < narrow(start.at()));
         return Ok(Found::Rejected(TOO_LARGE));
     }
     Ok(found)

@@ -33,6 +33,17 @@ pub struct RecordHead {
     pub body: u32,
 }
 
+/// A finding that cannot be an event, in a message with others that can.
+#[derive(Debug, Clone)]
+pub struct BadPart {
+    /// Its index in the object.
+    pub index: u64,
+    /// Where it stands in the text.
+    pub range: Range<u32>,
+    /// Why.
+    pub reason: &'static str,
+}
+
 /// Where the values of a record come from, beside the record itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
@@ -53,6 +64,8 @@ pub struct Records {
     pub cloudtrail: CloudTrailBodies,
     /// What flow records hold.
     pub vpc_flow: FlowBodies,
+    /// Findings of messages that had good ones, too, until they are set aside.
+    pub bad_parts: Vec<BadPart>,
     /// The mappings of records from elsewhere.
     pub mappings: Vec<Arc<Mapping>>,
 }
@@ -65,6 +78,7 @@ impl Records {
         self.cloudtrail.clear();
         self.vpc_flow.clear();
         self.mappings.clear();
+        self.bad_parts.clear();
     }
 
     /// Returns the number of a mapping, which the records of an object share.

@@ -4,7 +4,7 @@ use super::lines::Lines;
 use super::log_source::LogSource;
 use super::parse;
 use super::place::Place;
-use super::record::Records;
+use super::record::{BadPart, Records};
 use super::records::{Fault, Text, Walk as JsonWalk};
 use super::vpc_flow::FlowReader;
 
@@ -35,7 +35,14 @@ impl Walk {
     ) -> usize {
         match self {
             Self::Json(walk) => {
-                walk.run(text, faults, |scanner, index| parse::record(scanner, records, place, index))
+                let done =
+                    walk.run(text, faults, |scanner, index| parse::record(scanner, records, place, index));
+                for BadPart { index, range, reason } in records.bad_parts.drain(..) {
+                    let (range, at) =
+                        (range.start as usize..range.end as usize, walk.offset(range.start as usize));
+                    faults.push(Fault { index, range, reason, at, is_rest: false });
+                }
+                done
             }
             Self::Lines(lines, reader) => lines
                 .run(text, faults, |range, index| reader.line(text.bytes, range, (records, place), index)),

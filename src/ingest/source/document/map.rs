@@ -7,25 +7,27 @@ use crate::ingest::source::{
     access_analyzer, config, guardduty, insight, inspector, macie, ocsf, security_hub,
 };
 
+/// Why a record that nobody knows is set aside.
+pub(super) const UNKNOWN: &str = "a record of no source we know";
+
 /// Members of a wrapper that are looked into.
 const WRAPPED_MAX: usize = 32;
 
 /// Finds the records of a document and says whose they are, by their content. What nobody knows may be another
-/// product's wrapper (`{"id": …, "finding": {…}}`): then the first object in it that somebody knows is the record.
+/// product's wrapper (`{"id": …, "finding": {…}}`): then the first object in it that somebody knows is the record. Of a message with several, some may be known and others not.
 ///
 /// # Errors
 /// Nobody knows it, or there are more findings than a message has.
-pub(super) fn recognize(root: Item<'_>) -> Result<Vec<(LogSource, Record<'_>)>, &'static str> {
+pub(super) fn recognize(root: Item<'_>) -> Result<Vec<(Option<LogSource>, Record<'_>)>, &'static str> {
     let wrapped = root.children().filter(|child| child.kind() == Kind::Object).take(WRAPPED_MAX);
     for whole in std::iter::once(root).chain(wrapped) {
         let records = Record::all(whole)?;
-        let known: Option<Vec<_>> =
-            records.into_iter().map(|record| source_of(record).map(|source| (source, record))).collect();
-        if let Some(known) = known {
+        let known: Vec<_> = records.into_iter().map(|record| (source_of(record), record)).collect();
+        if known.iter().any(|(source, _)| source.is_some()) {
             return Ok(known);
         }
     }
-    Err("a record of no source we know")
+    Err(UNKNOWN)
 }
 
 /// Returns one record of a document. The others count as taken.
@@ -34,7 +36,7 @@ pub(super) fn recognize_one(root: Item<'_>, number: usize) -> Option<(LogSource,
     for (_, (_, other)) in records.iter().enumerate().filter(|(other, _)| *other != number) {
         other.body.take();
     }
-    records.get(number).copied()
+    records.get(number).and_then(|(source, record)| Some(((*source)?, *record)))
 }
 
 /// Says whether a record is of a source.

@@ -1,10 +1,11 @@
 //! Finds the documents in JSON text and their places in the lake.
 
-use super::map::{map, recognize};
-use super::record::Mapped;
+use super::map::{UNKNOWN, map, recognize};
+use super::record::{Mapped, Record};
 use crate::ingest::json::{Document, Scanner, Stop};
+use crate::ingest::source::log_source::LogSource;
 use crate::ingest::source::place::Place;
-use crate::ingest::source::record::{RecordHead, Records, narrow};
+use crate::ingest::source::record::{BadPart, RecordHead, Records, narrow};
 use crate::ingest::source::records::{Found, is_list_name};
 use crate::lake::path::{AccountId, EventDay};
 
@@ -68,24 +69,49 @@ fn heads(
         Stop::Incomplete => "the text ends inside a record",
     })?;
     let all = recognize(document.root())?;
+    let (mut good, mut bad) = (0, Vec::new());
     for (part, (source, record)) in (0..).zip(&all) {
-        let (source, record) = (*source, *record);
-        let Mapped { table, time, account, region, .. } = map(source, record)?;
-        let time = time.or(place.facts.time).ok_or("a record without a time")?;
-        EventDay::of(time).ok_or("a time outside the years 2000 to 2199")?;
-        let account = account.as_deref().and_then(AccountId::read).or(place.facts.account);
-        let region = region.as_deref().or_else(|| place.facts.region.as_ref().map(|region| region.as_str()));
-        records.heads.push(RecordHead {
-            source,
-            object: place.object,
-            index: index + u64::from(part),
-            range: range.clone(),
-            time,
-            table,
-            account: account.unwrap_or(AccountId::EXTERNAL),
-            region: region.map_or(0, |region| records.regions.number(region)),
-            body: part,
-        });
+        let made = source.ok_or(UNKNOWN).and_then(|source| head(source, *record, (records, place)));
+        match made {
+            Ok(head) => {
+                good += 1;
+                let index = index + u64::from(part);
+                records.heads.push(RecordHead { index, range: range.clone(), body: part, ..head });
+            }
+            Err(reason) => bad.push((part, reason, record.body.span())),
+        }
+    }
+    match bad.first() {
+        Some((_, reason, _)) if good == 0 => return Err(reason),
+        _ => {}
+    }
+    for (part, reason, span) in bad {
+        let range = range.start + span.start..range.start + span.end;
+        records.bad_parts.push(BadPart { index: index + u64::from(part), range, reason });
     }
     Ok(all.len() as u64)
+}
+
+/// Finds the place of an event in the lake.
+fn head(
+    source: LogSource,
+    record: Record<'_>,
+    (records, place): (&mut Records, Place<'_>),
+) -> Result<RecordHead, &'static str> {
+    let Mapped { table, time, account, region, .. } = map(source, record)?;
+    let time = time.or(place.facts.time).ok_or("a record without a time")?;
+    EventDay::of(time).ok_or("a time outside the years 2000 to 2199")?;
+    let account = account.as_deref().and_then(AccountId::read).or(place.facts.account);
+    let region = region.as_deref().or_else(|| place.facts.region.as_ref().map(|region| region.as_str()));
+    Ok(RecordHead {
+        source,
+        object: place.object,
+        index: 0,
+        range: 0..0,
+        time,
+        table,
+        account: account.unwrap_or(AccountId::EXTERNAL),
+        region: region.map_or(0, |region| records.regions.number(region)),
+        body: 0,
+    })
 }
