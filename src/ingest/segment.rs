@@ -368,7 +368,8 @@ impl Segment {
                 self.set_aside.push(rest);
                 reading.tally.records += 1;
                 reading.tally.set_aside += 1;
-            } else if reading.tally.ending == Ending::Read {
+            } else if matches!(reading.tally.ending, Ending::Read | Ending::Skipped(SkipReason::Unknown)) {
+                // What could be unpacked may be too little to tell a log by: that is no reason to be silent.
                 reading.tally.ending = Ending::Failed(error.to_string());
             }
         }

@@ -122,6 +122,16 @@ fn a_truncated_gzip_keeps_what_came_before_the_cut() {
     assert_counts_add_up(&site, uids.len());
 }
 
+/// Where the key is silent, too little of the text may have come to tell a log by.
+#[test]
+fn a_gzip_cut_before_anything_can_be_told_is_unreadable() {
+    let site = Site::new();
+    let packed = gzip(&file(&[record(1)]));
+    site.put("somewhere.json.gz", &packed[..40]);
+    let ran = site.ingest().ended(3);
+    assert!(ran.out.contains("somewhere.json.gz: broken gzip after"), "{}", ran.out);
+}
+
 #[test]
 fn a_gzip_cut_in_its_header_is_unreadable() {
     check_object(&gzip(&file(&[record(1)]))[..7], "broken gzip after 0 unpacked bytes");
