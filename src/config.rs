@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::aws::{BucketAccess, Role};
 use crate::ingest::IngestLimits;
 use crate::ingest::source::custom::mapping::{Mapping, MappingError};
 use crate::ingest::source::declared::{Declarations, Declared};
@@ -43,6 +44,8 @@ pub struct Config {
     pub query_spill_folder: Option<PathBuf>,
     /// Places whose logs are OCSF already or become it by a mapping.
     pub declarations: Declarations,
+    /// Buckets that are reached in a way of their own.
+    pub buckets: Vec<BucketAccess>,
 }
 
 /// What `ashiato worker` reads, and how it ends.
@@ -133,6 +136,7 @@ struct Written {
     settle: WrittenSettle,
     query: WrittenQuery,
     sources: Vec<WrittenSource>,
+    buckets: Vec<WrittenBucket>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,6 +144,17 @@ struct Written {
 struct WrittenSource {
     place: String,
     mapping: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenBucket {
+    place: String,
+    role_arn: Option<String>,
+    external_id: Option<String>,
+    region: Option<String>,
+    #[serde(default)]
+    request_payer: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -265,6 +280,20 @@ impl WrittenSource {
     }
 }
 
+impl WrittenBucket {
+    fn access(self) -> Result<BucketAccess, ConfigError> {
+        let wrong = |what: String| ConfigError::Value { key: "buckets", what };
+        let Place::Bucket { bucket, prefix } = Place::read(&self.place)? else {
+            return Err(wrong(format!("place {} is no s3://bucket/prefix", self.place)));
+        };
+        if self.external_id.is_some() && self.role_arn.is_none() {
+            return Err(wrong(format!("{}: an external_id is said to a role; give role_arn", self.place)));
+        }
+        let role = self.role_arn.map(|arn| Role { arn, external_id: self.external_id });
+        Ok(BucketAccess { bucket, prefix, role, region: self.region, request_payer: self.request_payer })
+    }
+}
+
 fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
     let Some(key) = KEYS.into_iter().find(|key| variable(key) == name) else {
         let known = KEYS.map(variable).join(", ");
@@ -336,6 +365,8 @@ impl Written {
         config.query_spill_folder = self.query.spill_folder;
         let declared = self.sources.into_iter().map(|source| source.declared(folder));
         config.declarations = Declarations(declared.collect::<Result<_, _>>()?);
+        let buckets = self.buckets.into_iter().map(WrittenBucket::access);
+        config.buckets = buckets.collect::<Result<_, _>>()?;
         Ok(config)
     }
 }

@@ -5,6 +5,7 @@
 //! `lake` and never name each other.
 
 pub mod cpu;
+pub mod aws;
 pub mod ocsf;
 pub mod lake;
 pub mod ingest;

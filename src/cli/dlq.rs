@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::{Ending, table};
+use crate::aws::Aws;
 use crate::config::WorkerSettings;
 use crate::ingest::Queue;
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
@@ -43,7 +44,9 @@ pub(crate) async fn run(
     let dead = settings.dead_letter_queue.clone().context(
         "which dead-letter queue? set worker.dead_letter_queue in ashiato.toml or ASHIATO_WORKER_DEAD_LETTER_QUEUE",
     )?;
-    let queue = SqsQueue::open(SqsSettings { url: dead, dead_letter_url: None, visibility: HIDDEN }).await;
+    let queue =
+        SqsQueue::open(SqsSettings { url: dead, dead_letter_url: None, visibility: HIDDEN }, &Aws::default())
+            .await;
     match verb {
         DlqVerb::List { json } => list(&queue, json, out).await,
         DlqVerb::Retry => {

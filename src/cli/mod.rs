@@ -19,10 +19,12 @@ mod table;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::aws::Aws;
 use crate::config::Config;
 use crate::lake::catalog::CatalogPlace;
 use crate::lake::store::Place;
@@ -106,6 +108,8 @@ enum Verb {
 /// What verbs work with.
 pub(crate) struct Session<'a> {
     pub(crate) config: Config,
+    /// AWS, where the verb needs it.
+    pub(crate) aws: Arc<Aws>,
     pub(crate) catalog: Catalog,
     pub(crate) lake: Lake,
     /// What was asked for.
@@ -211,7 +215,8 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     }
     let lake = Lake::open(place)?;
     let catalog = Catalog::open_with(&catalog_place, config.catalog_limits).await?;
-    let session = Session { config, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };
+    let aws = Arc::new(Aws::new(config.buckets.clone()));
+    let session = Session { config, aws, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };
     let ending = match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,
         Verb::Worker(args) => worker::run(args, session).await,

@@ -4,7 +4,7 @@ use super::{Ending, Session, now, table};
 use crate::lake::settle::{SettleSummary, settle};
 
 pub(crate) async fn run(session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session { config, catalog, lake, out, err, is_watched } = session;
+    let Session { config, catalog, lake, out, err, is_watched, .. } = session;
     let started = std::time::Instant::now();
     let summary = settle(&catalog, &lake, config.settle, now, |table, day, done| {
         if is_watched {

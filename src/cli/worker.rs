@@ -58,14 +58,14 @@ impl WorkerArgs {
 }
 
 pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session { config, catalog, lake, out, .. } = session;
+    let Session { config, aws, catalog, lake, out, .. } = session;
     let started = Instant::now();
     let mut limits = config.ingest;
     limits.outage = Outage::Wait;
     let url = args.url(&config.worker)?;
     let dead_letter_url = args.dead_letter_queue.or(config.worker.dead_letter_queue);
     let settings = SqsSettings { url: url.clone(), dead_letter_url, visibility: limits.visibility() };
-    let queue = SqsQueue::open(settings).await;
+    let queue = SqsQueue::open(settings, &aws).await;
     let progress = Arc::new(Progress::default());
     let trail = Trail {
         queue,

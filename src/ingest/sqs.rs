@@ -11,9 +11,9 @@
 
 use std::time::Duration;
 
+use aws_config::Region;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -21,11 +21,11 @@ use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
     MessageAttributeValue, MessageSystemAttributeName,
 };
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use futures::{StreamExt, TryStreamExt};
 
 use super::error::{IngestError, back_off};
 use super::queue::{Queue, QueueMessage, Received};
+use crate::aws::Aws;
 
 /// Messages or entries in one call: the service's limit.
 const CALL_MAX: usize = 10;
@@ -85,25 +85,20 @@ impl Change {
 
 impl SqsQueue {
     /// Returns the queue. Nothing is asked yet: a service that is away is waited for when messages are wanted.
-    pub async fn open(settings: SqsSettings) -> Self {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+    pub async fn open(settings: SqsSettings, aws: &Aws) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             // An answer to a long poll may take 20 s.
             .read_timeout(POLL_MAX + Duration::from_secs(10))
             .operation_attempt_timeout(POLL_MAX + Duration::from_secs(15))
             .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http)
+        let mut config = aws_sdk_sqs::config::Builder::from(aws.shared().await)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(TRIES_MAX));
         if let Some(region) = region_of(&settings.url) {
-            loader = loader.region(Region::new(region));
+            config = config.region(Region::new(region));
         }
-        let client = Client::new(&loader.load().await);
-        Self::with(settings, client)
+        Self::with(settings, Client::from_conf(config.build()))
     }
 
     /// Returns the queue over a client that is configured already.
