@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ashiato::ingest::fetch::Archive;
+use ashiato::ingest::archive::Archive;
 use ashiato::ingest::list::{Lister, read_places};
 use ashiato::ingest::progress::Progress;
 use ashiato::ingest::{EmbeddedQueue, IngestLimits, Trail};

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::{Ending, ingest, now, settle};
 use crate::config::Config;
 use crate::demo::{ArchiveSpec, ArchiveSummary, write_archive, write_companions};
-use crate::ingest::fetch::Archive;
+use crate::ingest::archive::Archive;
 use crate::ingest::list::{Lister, read_places};
 use crate::ingest::progress::Progress;
 use crate::ingest::{EmbeddedQueue, IngestLimits, Trail};

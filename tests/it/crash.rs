@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ashiato::demo::{ArchiveSpec, write_archive};
+use ashiato::ingest::archive::Archive;
 use ashiato::ingest::claim::{self, Claimed};
 use ashiato::ingest::commit::commit;
-use ashiato::ingest::fetch::Archive;
 use ashiato::ingest::lane::Lane;
 use ashiato::ingest::list::Lister;
 use ashiato::ingest::progress::Progress;
