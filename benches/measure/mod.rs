@@ -37,7 +37,7 @@ pub(crate) fn unpack(file: &Path) -> Vec<u8> {
 }
 
 pub(crate) async fn open(folder: &Path) -> (Catalog, Lake) {
-    let lake = Lake::open(Place::read(&folder.display().to_string()).unwrap()).unwrap();
+    let lake = Lake::in_folder(std::path::absolute(folder).unwrap()).unwrap();
     (Catalog::open(&folder.join("catalog.sqlite")).await.unwrap(), lake)
 }
 

@@ -95,7 +95,7 @@ pub(crate) async fn run(
     let (archive_folder, lake_folder) = (args.folder.join("archive"), args.folder.join("lake"));
     let summary = prepare(&args.folder, &archive_folder, err)?;
     let incident = summary.incident.as_ref().context("the demo's archive has an incident")?;
-    let lake = Lake::open(Place::read(&lake_folder.display().to_string())?)?;
+    let lake = Lake::in_folder(std::path::absolute(&lake_folder)?)?;
     let catalog = Catalog::open(&lake_folder.join("catalog.sqlite")).await?;
 
     writeln!(out, "\n$ ashiato ingest {} --lake {}", archive_folder.display(), lake_folder.display())?;

@@ -380,7 +380,7 @@ async fn trail(site: &Site, clock: fn() -> Timestamp) -> (TestTrail, Vec<QueueMe
         Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     lister.list(&Place::Folder(site.archive())).await.unwrap();
     queue.close();
-    let lake = Lake::open(Place::Folder(site.lake())).unwrap();
+    let lake = Lake::in_folder(site.lake()).unwrap();
     let catalog = Catalog::open_with(&site.catalog_place(), CatalogLimits::default()).await.unwrap();
     let trail = Trail { queue, archive, catalog, lake, limits, progress, clock };
     let messages = receive(&trail).await.expect("the archive is announced");

@@ -14,17 +14,17 @@ use crate::sqs::{DEAD, FakeSqs, LOGS};
 use crate::worker::{stop, uids, until};
 
 /// The bucket of most archives here.
-const ARCHIVE: &str = "the-archive";
+pub(crate) const ARCHIVE: &str = "the-archive";
 
 /// A lake, a queue, and buckets.
-struct Cloud {
-    site: Site,
-    s3: FakeS3,
-    sqs: FakeSqs,
+pub(crate) struct Cloud {
+    pub(crate) site: Site,
+    pub(crate) s3: FakeS3,
+    pub(crate) sqs: FakeSqs,
 }
 
 impl Cloud {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Site::new().with("ASHIATO_INGEST_LEASE", "1s"))
     }
 
@@ -40,7 +40,7 @@ impl Cloud {
     }
 
     /// A generated archive of many objects, in a bucket.
-    fn generated() -> Self {
+    pub(crate) fn generated() -> Self {
         let cloud = Self::with(generated());
         for path in files_below(&cloud.site.archive()) {
             cloud.s3.put(ARCHIVE, &path, &std::fs::read(cloud.site.archive().join(&path)).unwrap());
@@ -49,21 +49,21 @@ impl Cloud {
     }
 
     /// The same buckets and queue with another lake.
-    fn beside(self, lake: &str) -> Self {
+    pub(crate) fn beside(self, lake: &str) -> Self {
         Self { site: self.site.beside(lake), ..self }
     }
 
     /// Writes an object with one record.
-    fn put(&self, bucket: &str, key: &str, number: u32) -> Stored {
+    pub(crate) fn put(&self, bucket: &str, key: &str, number: u32) -> Stored {
         self.s3.put(bucket, key, &gzip(&file(&[record(number)])))
     }
 
-    fn ingest(&self, bucket: &str) -> Ran {
+    pub(crate) fn ingest(&self, bucket: &str) -> Ran {
         self.site.run(&["ingest", &format!("s3://{bucket}")])
     }
 
     /// Declares how a bucket is reached.
-    fn declare(&self, text: &str) {
+    pub(crate) fn declare(&self, text: &str) {
         std::fs::write(self.site.root().join("ashiato.toml"), text).unwrap();
     }
 
@@ -73,13 +73,13 @@ impl Cloud {
     }
 
     /// Runs a worker until the queue is empty.
-    fn work(&self) -> Ran {
+    pub(crate) fn work(&self) -> Ran {
         let worker = self.start();
         until("the queue is empty", || self.sqs.messages(LOGS).is_empty());
         stop(worker)
     }
 
-    fn dead(&self) -> Vec<String> {
+    pub(crate) fn dead(&self) -> Vec<String> {
         self.sqs.messages(DEAD).into_iter().map(|dead| dead.reason).collect()
     }
 }

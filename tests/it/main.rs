@@ -20,6 +20,7 @@ mod declared;
 mod folder;
 mod from_s3;
 mod golden;
+mod lake_s3;
 mod round_trip;
 mod s3;
 mod sources;

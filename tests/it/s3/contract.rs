@@ -5,7 +5,10 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration,
+    EncodingType,
+};
 
 use super::{FakeS3, HOME, KEY};
 use crate::archive::blocking;
@@ -32,7 +35,10 @@ fn keeps(name: &str, contract: impl AsyncFn(Client, String)) {
     for endpoint in std::iter::once(fake.endpoint()).chain(foreign) {
         blocking(async {
             let (client, bucket) = (client_of(&endpoint), format!("{BUCKET}-{name}"));
-            client.create_bucket().bucket(&bucket).send().await.unwrap();
+            let home = BucketLocationConstraint::from(HOME);
+            let home = CreateBucketConfiguration::builder().location_constraint(home).build();
+            let create = client.create_bucket().bucket(&bucket).create_bucket_configuration(home);
+            create.send().await.unwrap();
             contract(client, bucket).await;
         });
     }
