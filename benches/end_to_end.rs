@@ -19,6 +19,7 @@
 
 mod measure;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -95,7 +96,8 @@ fn trail(of: &Corpus<'_>, (tape, shared): (&Figures, &Figures), show: &dyn Fn(&s
     let (catalog, lake) = runtime.block_on(open(&lake_folder));
     let hot = measure(|| runtime.block_on(ingest(corpus, &catalog, &lake)));
     show("ingest: hot files", &hot);
-    let settling = settle(&catalog, &lake, SettleLimits::default(), jiff::Timestamp::now, |_, _, _| {});
+    let limits = &SettleLimits::default();
+    let settling = settle(&catalog, &lake, limits, jiff::Timestamp::now, |_, _, _| ControlFlow::Continue(()));
     let settled = measure(|| assert!(runtime.block_on(settling).unwrap().rows_out > 0));
     show("settle", &settled);
     let visible = runtime.block_on(catalog.visible_files(&FileFilter::default())).unwrap();

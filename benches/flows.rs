@@ -19,6 +19,7 @@ mod measure;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use ashiato::lake::catalog::FileFilter;
@@ -65,7 +66,8 @@ fn main() {
     let files = runtime.block_on(catalog.visible_files(&FileFilter::default())).unwrap();
     let settled = files.iter().filter(|file| file.key.starts_with("ext/")).map(|file| file.rows).sum::<u64>();
     println!("{settled} of {records} records settled at once");
-    let settling = settle(&catalog, &lake, SettleLimits::default(), jiff::Timestamp::now, |_, _, _| {});
+    let limits = &SettleLimits::default();
+    let settling = settle(&catalog, &lake, limits, jiff::Timestamp::now, |_, _, _| ControlFlow::Continue(()));
     let merged = measure(|| assert!(runtime.block_on(settling).unwrap().rows_out > 0));
     show("settle (merge of the day)", &merged);
     let visible = runtime.block_on(catalog.visible_files(&FileFilter::default())).unwrap();

@@ -58,7 +58,7 @@ pub(crate) fn generated() -> Site {
 }
 
 /// Nothing else works on the lake: what is dead can be swept at once.
-fn sweeping(site: Site) -> Site {
+pub(crate) fn sweeping(site: Site) -> Site {
     site.with("ASHIATO_SETTLE_ORPHAN_AGE", "0s").with("ASHIATO_SETTLE_HOT_GRACE", "0s")
 }
 
@@ -107,7 +107,7 @@ fn kill(site: &Site, words: &[&str], clean: Duration, chance: &mut fastrand::Rng
 
 /// Checks that the catalog knows all files below a lake, and that all it knows are there.
 #[track_caller]
-fn assert_all_files_known(site: &Site) {
+pub(crate) fn assert_all_files_known(site: &Site) {
     let known: BTreeSet<String> = blocking(async {
         let mut catalog = site.catalog().await;
         let keys = sqlx::query_scalar("select file_key from files union select entry_file from quarantine");

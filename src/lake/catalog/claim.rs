@@ -204,7 +204,7 @@ impl Catalog {
     }
 }
 
-fn lease_end(now: Timestamp, lease: Duration) -> Timestamp {
+pub(super) fn lease_end(now: Timestamp, lease: Duration) -> Timestamp {
     now.checked_add(lease).unwrap_or(Timestamp::MAX)
 }
 

@@ -20,11 +20,13 @@ mod connect;
 mod retry;
 mod row;
 mod claim;
+mod duty;
 mod file;
 mod set_aside;
 mod report;
 
 pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectOutcome, ObjectState};
+pub use duty::Duty;
 pub use file::{FileFilter, FileKind, LakeFile, Settling, Slice};
 pub use place::CatalogPlace;
 pub use report::{DaySummary, SetAsideSummary, SourceSummary};

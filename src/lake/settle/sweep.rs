@@ -20,7 +20,7 @@ use crate::lake::store::{Lake, Place};
 pub(super) async fn sweep(
     catalog: &Catalog,
     lake: &Lake,
-    limits: SettleLimits,
+    limits: &SettleLimits,
     now: Timestamp,
 ) -> Result<u64, SettleError> {
     let before = |age: std::time::Duration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
