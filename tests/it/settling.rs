@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use crate::archive::{REGION, Site, assert_same_rows, event_id, file, gzip, key, record};
-use crate::crash::{assert_all_files_known, generated, kills, read_once, sweeping, wait};
+use ashiato::ingest::commit::commit;
+use ashiato::ingest::lane::Lane;
+
+use crate::archive::{REGION, Site, assert_same_rows, blocking, event_id, file, gzip, key, record};
+use crate::crash::{
+    assert_all_files_known, claim, early, generated, kills, read_once, site_of_two, sweeping, trail, wait,
+};
 use crate::worker::{Rig, signal, stop, until};
 
 const HOT: &str = "select count(*) from files where kind = 'hot' and state = 'visible'";
@@ -89,6 +94,24 @@ fn killed_again_and_again_while_they_settle_each_row_is_there_once() {
         assert_same_rows(&sweeper.rows(), &expected);
         assert_all_files_known(&sweeper);
     }
+}
+
+#[test]
+fn a_sweep_whose_clock_is_fast_leaves_a_live_batch_its_files() {
+    let (site, uids) = site_of_two();
+    blocking(async {
+        let (trail, messages) = trail(&site, early).await;
+        let batch = trail.name_batch();
+        let claimed = claim(&trail, &batch, &messages).await;
+        let mut lane = Lane::new(trail.limits.segment);
+        let written = lane.write_objects(claimed.work, &trail).await.unwrap();
+        // To this run, which lets nothing grow old, the files are old; the batch still holds its claims.
+        site.settle().ended(0);
+        drop(commit(&trail.catalog, &batch, &written, early()).await.unwrap());
+    });
+    assert_eq!(site.uids(), uids);
+    assert_eq!(site.quarantine().len(), 1);
+    assert_all_files_known(&site);
 }
 
 #[test]

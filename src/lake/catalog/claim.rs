@@ -151,6 +151,19 @@ impl Catalog {
             .map_err(CatalogError::doing("release claims"))
     }
 
+    /// Says whether a batch may still commit: it holds claims that nobody took over, be their lease over or not.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn is_alive(&self, batch: &BatchId) -> Result<bool, CatalogError> {
+        sqlx::query("select 1 from objects where batch = $1 and state = 'claimed' limit 1")
+            .bind(&batch.0)
+            .fetch_optional(&self.pool)
+            .await
+            .map(|row| row.is_some())
+            .map_err(CatalogError::doing("look for a batch's claims"))
+    }
+
     /// Makes the batch's files visible and its objects committed, together.
     ///
     /// # Errors
