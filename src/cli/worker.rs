@@ -61,6 +61,7 @@ impl WorkerArgs {
 pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Result<Ending> {
     let Session { config, aws, catalog, lake, out, .. } = session;
     let started = Instant::now();
+    let mut ends = Ends::listen()?;
     let mut limits = config.ingest;
     limits.outage = Outage::Wait;
     let url = args.url(&config.worker)?;
@@ -98,7 +99,6 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     };
     let work = async { tokio::join!(lanes, settling).0 };
     tokio::pin!(work);
-    let mut ends = Ends::listen()?;
     let mut tell = tokio::time::interval(TELL_EVERY);
     tracing::info!(queue = url, lanes = limits.lanes, "worker started");
     let result = loop {
