@@ -70,7 +70,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let queue = SqsQueue::open(settings, &aws).await;
     let progress = Arc::new(Progress::default());
     let (stop, stopped) = watch::channel(false);
-    let schedule = Schedule { every: config.settle.every, lease: limits.lease };
+    let schedule = Schedule { every: config.settle.every, lease: limits.lease, clock: now };
     let (catalog_settled, lake_settled) = (catalog.clone(), lake.clone());
     let trail = Trail {
         queue,
@@ -88,7 +88,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let settling = async {
         if !schedule.every.is_zero() {
             let places = (&catalog_settled, &lake_settled);
-            keep_settled(places, &config.settle, schedule, now, stopped.clone(), say_settled).await;
+            keep_settled(places, &config.settle, schedule, stopped.clone(), say_settled).await;
         }
     };
     let lanes = async {

@@ -18,6 +18,7 @@ use sqlx::{Any, AnyPool, Transaction};
 mod place;
 mod connect;
 mod retry;
+mod statement;
 mod row;
 mod claim;
 mod duty;

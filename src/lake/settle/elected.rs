@@ -26,6 +26,8 @@ pub struct Schedule {
     pub every: Duration,
     /// How long others wait for one that died at it.
     pub lease: Duration,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
 }
 
 /// Settles whenever that is due and nobody else does, until `stop` says so: then the files in hand are finished.
@@ -33,14 +35,13 @@ pub struct Schedule {
 pub async fn keep_settled(
     (catalog, lake): (&Catalog, &Lake),
     limits: &SettleLimits,
-    schedule: Schedule,
-    clock: fn() -> Timestamp,
+    Schedule { every, lease, clock }: Schedule,
     mut stop: watch::Receiver<bool>,
     mut told: impl FnMut(SettleSummary),
 ) {
     let holder = BatchId(uuid::Uuid::now_v7().simple().to_string());
-    let look_every = (schedule.every / LOOKS).min(LOOK_EVERY_MAX);
-    let times = (schedule.every, schedule.lease);
+    let look_every = (every / LOOKS).min(LOOK_EVERY_MAX);
+    let times = (every, lease);
     loop {
         match catalog.begin_duty(Duty::Settle, &holder, clock(), times).await {
             Ok(true) => {
@@ -48,7 +49,7 @@ pub async fn keep_settled(
                 // Not cancel-safe and need not be: what a run has written and not committed is swept.
                 let done = tokio::select! {
                     done = run => done,
-                    () = hold(catalog, &holder, schedule.lease, clock) => None,
+                    () = hold(catalog, &holder, lease, clock) => None,
                 };
                 if let Err(error) = catalog.end_duty(Duty::Settle, &holder, done.map(|_| clock())).await {
                     tracing::debug!(

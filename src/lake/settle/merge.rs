@@ -116,10 +116,10 @@ impl Merge<'_> {
                 cursor.advance();
                 if gather.rows.len() >= BATCH_ROWS {
                     gather.write(output)?;
-                    if !output.files.drain(..).all(&mut *sink) {
-                        return Ok(false);
-                    }
                 }
+            }
+            if !output.files.drain(..).all(&mut *sink) {
+                return Ok(false);
             }
         }
         gather.write(output)?;
