@@ -10,11 +10,7 @@
     clippy::print_stdout,
     reason = "a bench stops where it fails"
 )]
-#![expect(
-    clippy::cast_precision_loss,
-    clippy::disallowed_methods,
-    reason = "figures for people; the bench reads its arguments"
-)]
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod measure;
 
@@ -156,24 +152,20 @@ fn deliver(archive: &Path, hour: i64, records: i64, slots: i64) -> u64 {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let accounts: Vec<u64> = (0..ACCOUNTS).collect();
     std::thread::scope(|scope| {
-        for part in accounts.chunks(accounts.len().div_ceil(threads)) {
-            scope.spawn(move || {
-                let mut packer = libdeflater::Compressor::new(libdeflater::CompressionLvl::fastest());
-                for account in part {
-                    for (number, region) in REGIONS.iter().enumerate() {
-                        let place = account * REGIONS.len() as u64 + number as u64;
-                        deliver_one(
-                            archive,
-                            (100_000_000_000 + account, region, place),
-                            (hour, records, slots),
-                            &mut packer,
-                        );
-                    }
-                }
-            });
+        for accounts in accounts.chunks(accounts.len().div_ceil(threads)) {
+            scope.spawn(move || deliver_to(archive, accounts, (hour, records, slots)));
         }
     });
     ACCOUNTS * REGIONS.len() as u64 * slots.unsigned_abs()
+}
+
+fn deliver_to(archive: &Path, accounts: &[u64], when: (i64, i64, i64)) {
+    let mut packer = libdeflater::Compressor::new(libdeflater::CompressionLvl::fastest());
+    for account in accounts {
+        for (place, region) in (account * REGIONS.len() as u64..).zip(REGIONS) {
+            deliver_one(archive, (100_000_000_000 + account, region, place), when, &mut packer);
+        }
+    }
 }
 
 /// Writes what one account and Region delivers in an hour.
