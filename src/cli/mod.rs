@@ -241,7 +241,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let session = Session { config, aws, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };
     let ending = match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,
-        Verb::Worker(args) => worker::run(args, session).await,
+        Verb::Worker(args) => Box::pin(worker::run(args, session)).await,
         Verb::Settle => settle::run(session).await,
         Verb::Query(args) => ask(args, session).await,
         Verb::Status(args) => status::run(args, session).await,

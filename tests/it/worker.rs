@@ -14,14 +14,14 @@ use crate::crash::{generated, kills, read_once, start, wait};
 use crate::sqs::{DEAD, FakeSqs, LOGS};
 
 /// A site whose archive is announced by a queue.
-struct Rig {
-    site: Site,
-    fake: FakeSqs,
+pub(crate) struct Rig {
+    pub(crate) site: Site,
+    pub(crate) fake: FakeSqs,
 }
 
 impl Rig {
     /// Settings under which nothing waits long.
-    fn new(site: Site) -> Self {
+    pub(crate) fn new(site: Site) -> Self {
         let fake = FakeSqs::start();
         let mut site = site
             .with("ASHIATO_INGEST_LEASE", "1s")
@@ -34,7 +34,7 @@ impl Rig {
     }
 
     /// A site with so many objects of two records each, announced.
-    fn of(objects: u32) -> Self {
+    pub(crate) fn of(objects: u32) -> Self {
         let rig = Self::new(Site::new());
         for number in 0..objects {
             let name = key(REGION, &format!("object-{number}"));
@@ -45,7 +45,7 @@ impl Rig {
     }
 
     /// Announces an object of the archive as a listing would.
-    fn announce(&self, key: &str) {
+    pub(crate) fn announce(&self, key: &str) {
         let path = self.site.archive().join(key).canonicalize().unwrap();
         let meta = path.metadata().unwrap();
         let changed = meta.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
@@ -59,23 +59,23 @@ impl Rig {
         self.fake.send(LOGS, &write_notification(&object));
     }
 
-    fn announce_all(&self) {
+    pub(crate) fn announce_all(&self) {
         files_below(&self.site.archive()).iter().for_each(|key| self.announce(key));
     }
 
-    fn start(&self) -> Child {
+    pub(crate) fn start(&self) -> Child {
         let dead = self.fake.url(DEAD);
         start(&self.site, &["worker", "--queue", &self.fake.url(LOGS), "--dead-letter-queue", &dead])
     }
 
     /// Waits until the queue is empty.
     #[track_caller]
-    fn until_empty(&self) {
+    pub(crate) fn until_empty(&self) {
         until("the queue is empty", || self.fake.messages(LOGS).is_empty());
     }
 
     /// Runs a worker until the queue is empty.
-    fn work(&self) -> Ran {
+    pub(crate) fn work(&self) -> Ran {
         let worker = self.start();
         self.until_empty();
         stop(worker)
@@ -155,7 +155,7 @@ fn killed_in_the_middle_another_worker_takes_over() {
 }
 
 /// Sends a signal to a worker.
-fn signal(worker: &Child, signal: &str) {
+pub(crate) fn signal(worker: &Child, signal: &str) {
     let pid = worker.id().to_string();
     assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
 }
