@@ -18,6 +18,8 @@ pub mod queue;
 pub mod sqs;
 pub mod notification;
 pub mod archive;
+pub mod announce;
+pub mod backfill;
 pub mod list;
 pub mod fetch;
 pub mod decompress;
