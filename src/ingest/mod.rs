@@ -77,6 +77,11 @@ pub async fn ingest_batch<Q: Queue + 'static>(
                 claimed.setbacks.insert(*message, Setback::Unreachable { object, why });
             }
         }
+        for (object, why) in written.away {
+            if let Some(message) = claimed.messages.get(&object) {
+                claimed.setbacks.insert(*message, Setback::Away { object, why });
+            }
+        }
     }
     acknowledge::acknowledge(trail, messages, &claimed.setbacks).await
 }

@@ -82,7 +82,7 @@ impl Progress {
         for (outcome, (source, tally)) in written.outcome.objects.iter().zip(&written.tallies) {
             snapshot.object(source, &outcome.id, tally);
         }
-        for (id, why) in &written.unreachable {
+        for (id, why) in written.unreachable.iter().chain(&written.away) {
             snapshot.unreachable(id.to_string(), why.clone());
         }
         snapshot.files += written.outcome.files.len() as u64;
