@@ -126,6 +126,11 @@ impl FakeS3 {
         Self { store, shared, address, _runtime: runtime }
     }
 
+    /// Makes a bucket.
+    pub(crate) fn add(&self, bucket: &str) {
+        self.store.lock().buckets.entry(bucket.to_owned()).or_default();
+    }
+
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
