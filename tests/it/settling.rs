@@ -127,7 +127,7 @@ fn more_hot_files_than_are_merged_at_once_give_one_file_a_partition() {
         let lake = Lake::open(Place::Folder(site.lake())).unwrap();
         let limits = SettleLimits { inputs_max: 3, ..SettleLimits::default() };
         let told = |_, _, _| ControlFlow::Continue(());
-        settle(&catalog, &lake, &limits, jiff::Timestamp::now, told).await.unwrap();
+        settle(&catalog, &lake, &limits, early, told).await.unwrap();
         catalog.close().await;
     });
     assert_same_rows(&site.rows(), &expected);
