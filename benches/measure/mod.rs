@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ashiato::ingest::fetch::Archive;
+use ashiato::ingest::archive::Archive;
 use ashiato::ingest::list::{Lister, read_places};
 use ashiato::ingest::progress::Progress;
 use ashiato::ingest::{EmbeddedQueue, IngestLimits, Trail};
@@ -19,7 +19,7 @@ pub(crate) struct Figures {
 }
 
 pub(crate) async fn open(folder: &Path) -> (Catalog, Lake) {
-    let lake = Lake::open(Place::read(&folder.display().to_string()).unwrap()).unwrap();
+    let lake = Lake::in_folder(std::path::absolute(folder).unwrap()).unwrap();
     (Catalog::open(&folder.join("catalog.sqlite")).await.unwrap(), lake)
 }
 
@@ -27,8 +27,7 @@ pub(crate) async fn ingest(corpus: &Path, catalog: &Catalog, lake: &Lake, clock:
     let limits = IngestLimits::default();
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 10_000));
     let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
-    let lister =
-        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
+    let lister = Lister::new(Arc::clone(&queue), Arc::clone(&archive), Arc::clone(&progress));
     let (catalog, lake) = (catalog.clone(), lake.clone());
     let trail = Trail { queue, archive, catalog, lake, limits, progress, clock };
     let place = Place::read(&corpus.display().to_string()).unwrap();

@@ -1,103 +1,117 @@
-//! Lists an archive that is read once: a folder, a file, a bucket or a prefix.
+//! Lists an archive that is read once: a folder, a file, a bucket, a prefix or an inventory.
 //!
-//! Takes a place and announces every object below it to the queue in memory, in
-//! the order of keys, so that the objects of one account, Region and day come
-//! together. Objects whose key says there is nothing to read are counted at once.
+//! Takes a place and announces every object below it to the queue in memory, so that
+//! the objects of one account, Region and day come together. Objects whose key says
+//! there is nothing to read are counted at once.
 
-use std::path::Path as FsPath;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::TryStreamExt;
-use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
 use tokio::sync::watch;
 
+use super::announce::{Announcer, Of};
+use super::archive::{Archive, ArchiveError, FolderWalk, LOCAL, Met};
+use super::backfill::{Ledger, Pace, Selection, read_inventory, walk};
 use super::error::IngestError;
-use super::fetch::Archive;
-use super::notification::{ObjectRef, write_notification};
 use super::progress::Progress;
 use super::queue::EmbeddedQueue;
-use super::source::key::KeyVerdict;
 use super::trail::Trail;
 use crate::lake::store::Place;
 
-/// Announces objects.
+/// Lists places.
 #[derive(Debug)]
 pub struct Lister {
-    /// Where they are announced.
-    pub queue: Arc<EmbeddedQueue>,
-    /// Where they are opened.
-    pub archive: Arc<Archive>,
-    /// Where they are counted.
-    pub progress: Arc<Progress>,
+    /// What becomes of what is found.
+    pub announcer: Announcer,
+    /// Which parts of buckets were read to their end; without it every part is read.
+    pub ledger: Option<Ledger>,
+    /// What places are.
+    pub places: Places,
+}
+
+/// What the places are that are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// What is to be read lies below them.
+    Listed,
+    /// Manifests of S3 Inventories, which name what is to be read.
+    Inventories,
 }
 
 impl Lister {
+    /// Returns what announces everything it finds.
+    pub fn new(queue: Arc<EmbeddedQueue>, archive: Arc<Archive>, progress: Arc<Progress>) -> Self {
+        let (selection, pace) = (Selection::default(), Pace::default());
+        let announcer = Announcer { queue, archive, progress, selection, pace, survey: None };
+        Self { announcer, ledger: None, places: Places::Listed }
+    }
+
     /// Announces everything below a place. Ends early, without an error, when the queue is closed.
     ///
     /// # Errors
     /// The place cannot be opened or listed.
     pub async fn list(&self, place: &Place) -> Result<(), IngestError> {
-        match place {
-            // The identity of a local file is its absolute path, whichever folder above it was named.
-            Place::Folder(path) => self.list_folder(place, path).await,
-            Place::Bucket { bucket, prefix } => {
-                let store = self.archive.store(bucket)?;
-                let prefix = Path::from(prefix.as_str());
-                let mut objects = store.list(Some(&prefix).filter(|prefix| !prefix.as_ref().is_empty()));
-                while let Some(meta) = objects.try_next().await.map_err(|source| list_error(place, source))? {
-                    let version = meta.version.clone().or_else(|| meta.e_tag.clone()).unwrap_or_default();
-                    if !self.announce(bucket, &meta, version.trim_matches('"').to_owned()).await {
-                        break;
-                    }
-                }
-                Ok(())
+        let ledger = self.ledger.as_ref();
+        match (place, self.places) {
+            (Place::Bucket { bucket, prefix }, Places::Listed) => {
+                walk(&self.announcer, ledger, (bucket, prefix)).await
             }
+            (Place::Bucket { bucket, prefix }, Places::Inventories) => {
+                read_inventory(&self.announcer, ledger, (bucket, prefix)).await
+            }
+            // The identity of a local file is its absolute path, whichever folder above it was named.
+            (Place::Folder(path), _) => self.list_folder(place, path).await,
         }
     }
 
-    async fn list_folder(&self, place: &Place, path: &FsPath) -> Result<(), IngestError> {
-        let store = self.archive.store(LOCAL)?;
-        let wrong = |source| list_error(place, source);
-        let root = Path::from_absolute_path(path).map_err(|source| wrong(source.into()))?;
-        if path.is_file() {
-            let meta = object_store::ObjectStoreExt::head(&store, &root).await.map_err(wrong)?;
-            self.announce(LOCAL, &meta, local_version(&meta)).await;
-            return Ok(());
-        }
-        std::fs::read_dir(path).map_err(|source| {
-            wrong(object_store::Error::NotFound {
-                path: path.display().to_string(),
-                source: Box::new(source),
-            })
-        })?;
-        let mut folders = vec![root];
-        while let Some(folder) = folders.pop() {
-            let mut below = store.list_with_delimiter(Some(&folder)).await.map_err(wrong)?;
-            below.objects.sort_by(|a, b| a.location.cmp(&b.location));
-            for meta in &below.objects {
-                if !self.announce(LOCAL, meta, local_version(meta)).await {
+    async fn list_folder(&self, place: &Place, path: &Path) -> Result<(), IngestError> {
+        std::fs::metadata(path).map_err(|source| list_error(place, source.into()))?;
+        let mut walk = FolderWalk::new(path.to_owned());
+        while let Some(met) = walk.step() {
+            for met in met {
+                if !self.meet(met, path).await.map_err(|source| list_error(place, source.into()))? {
                     return Ok(());
                 }
             }
-            below.common_prefixes.sort();
-            folders.extend(below.common_prefixes.into_iter().rev());
         }
         Ok(())
     }
 
     /// False when nothing more is wanted.
-    async fn announce(&self, bucket: &str, meta: &ObjectMeta, version: String) -> bool {
-        let key = meta.location.to_string();
-        if let KeyVerdict::Skip(reason) = self.archive.declarations.read(bucket, &key) {
-            self.progress.skip(reason);
-            return true;
+    async fn meet(&self, met: Met, root: &Path) -> std::io::Result<bool> {
+        let progress = &self.announcer.progress;
+        match met {
+            Met::File(listed) => return Ok(self.announcer.announce(LOCAL, listed, Of::default()).await),
+            Met::LeftAlone(reason) => progress.skip(reason),
+            Met::Unreadable(path, error) if path == root => return Err(error),
+            Met::Unreadable(path, error) => {
+                progress.unreachable(path.display().to_string(), error.to_string());
+            }
         }
-        self.progress.announced(meta.size);
-        let object = ObjectRef { bucket: bucket.to_owned(), key, version, size: Some(meta.size) };
-        self.queue.send(write_notification(&object)).await
+        Ok(true)
     }
+
+    /// Records which parts have ended. When the whole run has, they are forgotten: the next one is another run,
+    /// which looks at everything.
+    async fn settle_ledger(&self, places: &[Place], is_whole: bool) -> Result<(), IngestError> {
+        let Some(ledger) = &self.ledger else { return Ok(()) };
+        ledger.record(&self.announcer.queue).await?;
+        if is_whole {
+            for bucket in places.iter().filter_map(Place::as_bucket) {
+                match self.places {
+                    Places::Listed => ledger.forget(bucket.0, &below(bucket.1)).await?,
+                    Places::Inventories => ledger.forget_begun().await?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The prefix of what lies below a folder of a bucket.
+fn below(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { format!("{prefix}/") }
 }
 
 /// Lists the places into the queue in memory and runs the lanes until it is empty, or until interrupted.
@@ -131,6 +145,7 @@ pub async fn read_places(
         queue.close();
         listed
     };
+    let stopped = interrupted.clone();
     let running = async {
         let ran = super::run(Arc::new(trail), interrupted).await;
         // Lanes that stopped early leave messages behind; a listing that waits for room must not wait for them.
@@ -138,20 +153,14 @@ pub async fn read_places(
         ran
     };
     let (listed, ran) = tokio::join!(listing, running);
-    ran.and(listed)
+    let ended = ran.and(listed);
+    let is_whole = ended.is_ok() && !*stopped.borrow();
+    ended.and(lister.settle_ledger(places, is_whole).await)
 }
 
 /// How long a batch of listed objects waits for more.
 const LISTED_AGE_MAX: Duration = Duration::from_millis(250);
 
-/// The bucket of all local files: keys are absolute paths.
-const LOCAL: &str = "file://";
-
-/// What tells a replaced file from the one before it.
-fn local_version(meta: &ObjectMeta) -> String {
-    format!("{}-{}", meta.size, meta.last_modified.timestamp_millis())
-}
-
-fn list_error(place: &Place, source: object_store::Error) -> IngestError {
+fn list_error(place: &Place, source: ArchiveError) -> IngestError {
     IngestError::List { place: place.to_string(), source }
 }

@@ -82,10 +82,8 @@ impl Progress {
         for (outcome, (source, tally)) in written.outcome.objects.iter().zip(&written.tallies) {
             snapshot.object(source, &outcome.id, tally);
         }
-        for (id, why) in &written.unreachable {
-            if snapshot.unreachable.len() < FAILURES_TOLD {
-                snapshot.unreachable.push((id.to_string(), why.clone()));
-            }
+        for (id, why) in written.unreachable.iter().chain(&written.away) {
+            snapshot.unreachable(id.to_string(), why.clone());
         }
         snapshot.files += written.outcome.files.len() as u64;
         snapshot.file_bytes += written.outcome.files.iter().map(|file| file.bytes).sum::<u64>();
@@ -94,6 +92,11 @@ impl Progress {
     /// Counts an object that its key says to leave alone.
     pub fn skip(&self, reason: SkipReason) {
         *self.lock().skipped.entry(reason).or_default() += 1;
+    }
+
+    /// Tells of something that was found and cannot be read, and why.
+    pub fn unreachable(&self, what: String, why: String) {
+        self.lock().unreachable(what, why);
     }
 
     /// Counts an object that was found and will be read.
@@ -141,6 +144,12 @@ impl Progress {
 }
 
 impl Snapshot {
+    fn unreachable(&mut self, what: String, why: String) {
+        if self.unreachable.len() < FAILURES_TOLD {
+            self.unreachable.push((what, why));
+        }
+    }
+
     fn object(&mut self, source: &'static str, id: &ObjectId, tally: &Tally) {
         if let Ending::Skipped(reason) = tally.ending {
             *self.skipped.entry(reason).or_default() += 1;

@@ -13,13 +13,18 @@
 )]
 
 mod archive;
+mod backfill;
 mod bad_input;
 mod cli;
 mod crash;
 mod declared;
+mod folder;
 mod faults;
+mod from_s3;
 mod golden;
+mod lake_s3;
 mod round_trip;
+mod s3;
 mod settling;
 mod sources;
 mod sqs;

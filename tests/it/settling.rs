@@ -1,10 +1,13 @@
 //! Settling inside workers: one of them is at it, whatever is killed, and nobody reads a row twice.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
+use ashiato::aws::Aws;
 use ashiato::ingest::commit::commit;
 use ashiato::ingest::lane::Lane;
+use ashiato::lake::bucket::WriteSettings;
 use ashiato::lake::catalog::CatalogLimits;
 use ashiato::lake::settle::{SettleLimits, settle};
 use ashiato::lake::store::Place;
@@ -124,7 +127,8 @@ fn more_hot_files_than_are_merged_at_once_give_one_file_a_partition() {
     assert!(site.count(HOT) > 9, "folded twice");
     blocking(async {
         let catalog = Catalog::open_with(&site.catalog_place(), CatalogLimits::default()).await.unwrap();
-        let lake = Lake::open(Place::Folder(site.lake())).unwrap();
+        let aws = Arc::new(Aws::default());
+        let lake = Lake::open(Place::Folder(site.lake()), &aws, WriteSettings::default()).await.unwrap();
         let limits = SettleLimits { inputs_max: 3, ..SettleLimits::default() };
         let told = |_, _, _| ControlFlow::Continue(());
         settle(&catalog, &lake, &limits, early, told).await.unwrap();
