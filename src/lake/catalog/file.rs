@@ -259,7 +259,7 @@ impl Catalog {
             .map_err(CatalogError::doing(what))?;
         let rows = sqlx::query(
             "select file_key from files where state = 'retired' and (kind = 'settled' or changed_at < $1)
-             order by file_key",
+             order by changed_at",
         )
         .bind(retired_before.as_millisecond())
         .fetch_all(&self.pool)
