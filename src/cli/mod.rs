@@ -7,6 +7,7 @@
 mod ingest;
 mod worker;
 mod health;
+mod metrics;
 mod dlq;
 mod settle;
 mod status;
@@ -79,6 +80,8 @@ enum Verb {
     Ingest(ingest::IngestArgs),
     /// Reads what a queue announces, day and night, until it is stopped.
     Worker(worker::WorkerArgs),
+    /// Asks a worker on this machine whether it is alive.
+    Health(health::HealthArgs),
     /// Lists and retries messages that a worker could make nothing of.
     #[command(subcommand)]
     Dlq(dlq::DlqVerb),
@@ -194,6 +197,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let verb = match cli.verb {
         Verb::Queries(verb) => return queries::run(&verb, out),
         Verb::Dlq(verb) => return dlq::run(verb, &config.worker, out).await,
+        Verb::Health(args) => return health::ask(args, &config.worker, out).await,
         Verb::Demo(args) => return demo::run(args, config, out, &mut err).await,
         verb => verb,
     };
@@ -224,7 +228,9 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Query(args) => ask(args, session).await,
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
-        Verb::Queries(_) | Verb::Dlq(_) | Verb::Demo(_) | Verb::Completions { .. } => Ok(Ending::Done),
+        Verb::Queries(_) | Verb::Health(_) | Verb::Dlq(_) | Verb::Demo(_) | Verb::Completions { .. } => {
+            Ok(Ending::Done)
+        }
     };
     catalog.close().await;
     ending

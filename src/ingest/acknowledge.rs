@@ -22,6 +22,9 @@ pub async fn acknowledge<Q: Queue>(
     let finished: Vec<String> = free.map(|(_, message)| message.receipt_handle.clone()).collect();
     if !finished.is_empty() {
         trail.queue.delete(&finished).await?;
+        let now = (trail.clock)();
+        let free = messages.iter().enumerate().filter(is_free);
+        free.filter_map(|(_, message)| message.sent_at).for_each(|sent| trail.progress.finished(sent, now));
     }
     for (number, setback) in setbacks {
         let Some(message) = messages.get(*number) else { continue };

@@ -28,6 +28,7 @@ pub(crate) const DEAD: &str = "dead";
 pub(crate) struct Stored {
     id: String,
     pub(crate) body: String,
+    sent: std::time::SystemTime,
     /// Why the worker put it here.
     pub(crate) reason: String,
     pub(crate) receive_count: u32,
@@ -134,6 +135,15 @@ impl FakeSqs {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the service has a clock of its own")]
+fn now() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+fn millis(time: std::time::SystemTime) -> u128 {
+    time.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,7 +154,7 @@ impl Inner {
     fn send(&mut self, queue: &str, body: &str, reason: String) -> String {
         self.names += 1;
         let id = format!("message-{}", self.names);
-        let message = Stored { id: id.clone(), body: body.to_owned(), reason, receive_count: 0 };
+        let message = Stored { id: id.clone(), body: body.to_owned(), sent: now(), reason, receive_count: 0 };
         self.queues.get_mut(queue).unwrap().ready.push_back(message);
         id
     }
@@ -182,7 +192,10 @@ impl Inner {
                 "ReceiptHandle": handle,
                 "Body": message.body,
                 "MessageAttributes": {"ashiato_reason": {"DataType": "String", "StringValue": message.reason}},
-                "Attributes": {"ApproximateReceiveCount": message.receive_count.to_string()},
+                "Attributes": {
+                    "ApproximateReceiveCount": message.receive_count.to_string(),
+                    "SentTimestamp": millis(message.sent).to_string(),
+                },
             }));
             queue.hidden.insert(handle, (message, now + visibility));
         }
@@ -259,6 +272,15 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
             let held = queue.hidden.get_mut(entry["ReceiptHandle"].as_str().unwrap());
             held.map(|(_, until)| *until = Instant::now() + Duration::from_secs(seconds)).is_some()
         }),
+        "GetQueueAttributes" => {
+            let inner = shared.lock();
+            let queue = &inner.queues[&name];
+            json!({"Attributes": {
+                "ApproximateNumberOfMessages": queue.ready.len().to_string(),
+                "ApproximateNumberOfMessagesNotVisible": queue.hidden.len().to_string(),
+                "ApproximateNumberOfMessagesDelayed": "0",
+            }})
+        }
         _ => return refuse(StatusCode::BAD_REQUEST, "UnsupportedOperation"),
     };
     shared.changed.notify_waiters();

@@ -14,14 +14,14 @@ use crate::crash::{generated, kills, read_once, start, wait};
 use crate::sqs::{DEAD, FakeSqs, LOGS};
 
 /// A site whose archive is announced by a queue.
-struct Rig {
-    site: Site,
-    fake: FakeSqs,
+pub(crate) struct Rig {
+    pub(crate) site: Site,
+    pub(crate) fake: FakeSqs,
 }
 
 impl Rig {
     /// Settings under which nothing waits long.
-    fn new(site: Site) -> Self {
+    pub(crate) fn new(site: Site) -> Self {
         let fake = FakeSqs::start();
         let mut site = site
             .with("ASHIATO_INGEST_LEASE", "1s")
@@ -34,7 +34,7 @@ impl Rig {
     }
 
     /// A site with so many objects of two records each, announced.
-    fn of(objects: u32) -> Self {
+    pub(crate) fn of(objects: u32) -> Self {
         let rig = Self::new(Site::new());
         for number in 0..objects {
             let name = key(REGION, &format!("object-{number}"));
@@ -45,7 +45,7 @@ impl Rig {
     }
 
     /// Announces an object of the archive as a listing would.
-    fn announce(&self, key: &str) {
+    pub(crate) fn announce(&self, key: &str) {
         let path = self.site.archive().join(key).canonicalize().unwrap();
         let meta = path.metadata().unwrap();
         let changed = meta.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
@@ -83,7 +83,7 @@ impl Rig {
 
 /// Waits until something is so.
 #[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(90), "waited too long until {what}");
@@ -93,7 +93,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Stops a worker as an orchestrator does.
 #[track_caller]
-fn stop(worker: Child) -> Ran {
+pub(crate) fn stop(worker: Child) -> Ran {
     signal(&worker, "-TERM");
     let began = Instant::now();
     let ran = wait(worker).ended(0);
@@ -101,7 +101,7 @@ fn stop(worker: Child) -> Ran {
     ran
 }
 
-fn uids(numbers: std::ops::Range<u32>) -> Vec<String> {
+pub(crate) fn uids(numbers: std::ops::Range<u32>) -> Vec<String> {
     numbers.map(event_id).collect()
 }
 
@@ -435,18 +435,33 @@ fn health_and_metrics_tell_how_it_is() {
     let told = ask(&free, "/metrics").unwrap();
     for line in [
         "ashiato_ingest_objects_total{source=\"cloudtrail\"} 3\n",
+        "ashiato_ingest_message_age_seconds_count 3\n",
+        "ashiato_ingest_message_age_seconds_bucket{le=\"60\"} 3\n",
+        "ashiato_queue_messages{state=\"visible\"} ",
+        "ashiato_dead_letter_queue_messages{state=\"visible\"} 0\n",
+        "ashiato_ingest_newest_event_timestamp_seconds{source=\"cloudtrail\"} 1736071205\n",
         "ashiato_ingest_events_total{source=\"cloudtrail\"} 6\n",
         "ashiato_ingest_dead_letters_total 0\n",
         "# TYPE ashiato_ingest_waiting_lanes gauge\n",
     ] {
         assert!(told.contains(line), "{line} in {told}");
     }
+    let places = ask(&free, "/metrics/accounts").unwrap();
+    let place = "{source=\"cloudtrail\",account=\"111122223333\",region=\"eu-west-1\"} 1736071205\n";
+    assert!(places.contains(&format!("ashiato_ingest_newest_event_timestamp_seconds{place}")), "{places}");
+    assert_eq!(rig.site.run(&["health"]).ended(0).out, "alive\n");
+    assert_eq!(rig.site.run(&["health", "--ready"]).ended(0).out, "ready\n");
     rig.fake.faults(|faults| faults.is_away = true);
     // A long poll that began before is still answered; what is sent ends it.
     rig.fake.send(LOGS, "{}");
     until("it is not ready", || ask(&free, "/readyz").unwrap().starts_with("HTTP/1.1 503"));
     assert!(ask(&free, "/healthz").unwrap().starts_with("HTTP/1.1 200"));
-    stop(worker);
+    let ran = rig.site.run(&["health", "--ready"]).ended(1);
+    assert!(ran.err.contains("waiting for queue, catalog or lake"), "{ran:?}");
+    assert_eq!(rig.site.run(&["health"]).ended(0).out, "alive\n");
+    let ran = stop(worker);
+    assert!(ran.err.contains("done in the last minute"), "{ran:?}");
+    assert!(rig.site.run(&["health"]).ended(1).err.contains("ask 127.0.0.1:"));
 }
 
 #[test]
