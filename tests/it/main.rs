@@ -17,6 +17,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod declared;
+mod deploy;
 mod golden;
 mod round_trip;
 mod sources;
