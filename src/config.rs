@@ -299,6 +299,29 @@ impl WrittenBucket {
     }
 }
 
+/// What Lambda says of the function that this process is, if it is one.
+#[derive(Debug, Clone, Copy)]
+pub struct FunctionFacts {
+    /// The memory it may use, mebibytes.
+    pub memory_mib: u64,
+}
+
+impl FunctionFacts {
+    /// Reads what Lambda put into the environment.
+    pub fn read() -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+        let [api, name, version, memory] = [
+            "AWS_LAMBDA_RUNTIME_API",
+            "AWS_LAMBDA_FUNCTION_NAME",
+            "AWS_LAMBDA_FUNCTION_VERSION",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        ]
+        .map(|name| std::env::var(name).ok());
+        (api.is_some() && name.is_some() && version.is_some())
+            .then(|| Some(Self { memory_mib: memory?.parse().ok()? }))?
+    }
+}
+
 fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
     let Some(key) = KEYS.into_iter().find(|key| variable(key) == name) else {
         let known = KEYS.map(variable).join(", ");

@@ -109,18 +109,18 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
 }
 
 /// The signals that end a worker.
-struct Ends {
+pub(super) struct Ends {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Ends {
-    fn listen() -> anyhow::Result<Self> {
+    pub(super) fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("wait for signals");
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         // Cancel-safe: a signal that came is kept until it is asked for.
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -37,6 +37,7 @@ pub mod progress;
 pub mod limits;
 pub mod trail;
 pub mod worker;
+pub mod invocation;
 pub mod quarantine;
 
 use std::sync::Arc;

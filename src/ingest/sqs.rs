@@ -107,6 +107,11 @@ impl SqsQueue {
         Self { client, name: name_of(&settings.url), settings }
     }
 
+    /// Says whether dead letters go to a queue of their own.
+    pub fn has_dead_letter_queue(&self) -> bool {
+        self.settings.dead_letter_url.is_some()
+    }
+
     async fn poll(&self, wait: Duration) -> Result<Vec<QueueMessage>, IngestError> {
         let answer = self
             .client

@@ -19,6 +19,8 @@ mod crash;
 mod declared;
 mod deploy;
 mod golden;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod round_trip;
 mod sources;
 mod sqs;

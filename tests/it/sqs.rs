@@ -121,6 +121,34 @@ impl FakeSqs {
         queue.ready.iter().chain(queue.hidden.values().map(|(message, _)| message)).cloned().collect()
     }
 
+    /// Takes messages as a Lambda event source does.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn take(&self, queue: &str, max: usize) -> Vec<Value> {
+        self.shared.lock().take(queue, max, Duration::from_mins(30))
+    }
+
+    /// Deletes a delivery.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn delete(&self, queue: &str, handle: &str) {
+        self.shared.lock().queues.get_mut(queue).unwrap().hidden.remove(handle);
+    }
+
+    /// Says how long hidden messages will be.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn hidden(&self, queue: &str) -> Vec<Duration> {
+        let inner = self.shared.lock();
+        let hidden = inner.queues[queue].hidden.values();
+        hidden.map(|(_, until)| until.saturating_duration_since(Instant::now())).collect()
+    }
+
+    /// Shows hidden messages now.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn show(&self, queue: &str) {
+        let mut inner = self.shared.lock();
+        let hidden = inner.queues.get_mut(queue).unwrap().hidden.values_mut();
+        hidden.for_each(|(_, until)| *until = Instant::now());
+    }
+
     pub(crate) fn redrive(&self, deliveries_max: u32) {
         self.shared.lock().queues.get_mut(LOGS).unwrap().redrive = Some((deliveries_max, DEAD.to_owned()));
     }
