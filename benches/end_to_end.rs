@@ -17,8 +17,11 @@
     reason = "figures for people; the bench asks the clock"
 )]
 
+#[path = "measure/floor.rs"]
+mod floor;
 mod measure;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -26,7 +29,8 @@ use ashiato::demo::{ArchiveSpec, write_archive};
 use ashiato::lake::catalog::FileFilter;
 use ashiato::lake::settle::{SettleLimits, settle};
 
-use measure::{Figures, ingest, list, measure, open, unpack};
+use floor::{list, unpack};
+use measure::{Figures, ingest, measure, open};
 
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| !arg.starts_with("--"));
@@ -93,9 +97,10 @@ fn trail(of: &Corpus<'_>, (tape, shared): (&Figures, &Figures), show: &dyn Fn(&s
     drop(std::fs::remove_dir_all(&lake_folder));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (catalog, lake) = runtime.block_on(open(&lake_folder));
-    let hot = measure(|| runtime.block_on(ingest(corpus, &catalog, &lake)));
+    let hot = measure(|| runtime.block_on(ingest(corpus, &catalog, &lake, jiff::Timestamp::now)));
     show("ingest: hot files", &hot);
-    let settling = settle(&catalog, &lake, SettleLimits::default(), jiff::Timestamp::now, |_, _, _| {});
+    let limits = &SettleLimits::default();
+    let settling = settle(&catalog, &lake, limits, jiff::Timestamp::now, |_, _, _| ControlFlow::Continue(()));
     let settled = measure(|| assert!(runtime.block_on(settling).unwrap().rows_out > 0));
     show("settle", &settled);
     let visible = runtime.block_on(catalog.visible_files(&FileFilter::default())).unwrap();

@@ -15,16 +15,20 @@
     reason = "figures for people; the bench asks the clock"
 )]
 
+#[path = "measure/floor.rs"]
+mod floor;
 mod measure;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use ashiato::lake::catalog::FileFilter;
 use ashiato::lake::settle::{SettleLimits, settle};
 
-use measure::{Figures, ingest, list, measure, open, unpack};
+use floor::{list, unpack};
+use measure::{Figures, ingest, measure, open};
 
 /// Records of one file: five minutes of a busy VPC.
 const RECORDS_A_FILE: u64 = 12_500;
@@ -60,12 +64,13 @@ fn main() {
     drop(std::fs::remove_dir_all(&lake_folder));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (catalog, lake) = runtime.block_on(open(&lake_folder));
-    let read = measure(|| runtime.block_on(ingest(&corpus, &catalog, &lake)));
+    let read = measure(|| runtime.block_on(ingest(&corpus, &catalog, &lake, jiff::Timestamp::now)));
     show("ingest", &read);
     let files = runtime.block_on(catalog.visible_files(&FileFilter::default())).unwrap();
     let settled = files.iter().filter(|file| file.key.starts_with("ext/")).map(|file| file.rows).sum::<u64>();
     println!("{settled} of {records} records settled at once");
-    let settling = settle(&catalog, &lake, SettleLimits::default(), jiff::Timestamp::now, |_, _, _| {});
+    let limits = &SettleLimits::default();
+    let settling = settle(&catalog, &lake, limits, jiff::Timestamp::now, |_, _, _| ControlFlow::Continue(()));
     let merged = measure(|| assert!(runtime.block_on(settling).unwrap().rows_out > 0));
     show("settle (merge of the day)", &merged);
     let visible = runtime.block_on(catalog.visible_files(&FileFilter::default())).unwrap();

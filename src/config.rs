@@ -182,9 +182,11 @@ struct WrittenWorker {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct WrittenSettle {
+    every: Option<String>,
     jobs: Option<usize>,
     input_bytes_max: Option<u64>,
     file_bytes_max: Option<usize>,
+    spill_folder: Option<PathBuf>,
     hot_grace: Option<String>,
     orphan_age: Option<String>,
 }
@@ -197,7 +199,7 @@ struct WrittenQuery {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 28] = [
     "lake",
     "catalog",
     "catalog_busy_timeout",
@@ -215,9 +217,11 @@ const KEYS: [&str; 26] = [
     "worker.listen",
     "worker.deliveries_max",
     "worker.shutdown_deadline",
+    "settle.every",
     "settle.jobs",
     "settle.input_bytes_max",
     "settle.file_bytes_max",
+    "settle.spill_folder",
     "settle.hot_grace",
     "settle.orphan_age",
     "query.memory_bytes",
@@ -386,13 +390,15 @@ impl Written {
         put(
             &mut settle.input_bytes_max,
             self.settle.input_bytes_max,
-            ("settle.input_bytes_max", 1 << 20..=1 << 36),
+            ("settle.input_bytes_max", 1024..=1 << 36),
         )?;
         put(
             &mut settle.file_bytes_max,
             self.settle.file_bytes_max,
             ("settle.file_bytes_max", 1 << 20..=1 << 28),
         )?;
+        settle.spill_folder = self.settle.spill_folder;
+        put_duration(&mut settle.every, self.settle.every.as_deref(), "settle.every")?;
         put_duration(&mut settle.hot_grace, self.settle.hot_grace.as_deref(), "settle.hot_grace")?;
         put_duration(&mut settle.orphan_age, self.settle.orphan_age.as_deref(), "settle.orphan_age")?;
         config.query_memory_bytes = self.query.memory_bytes;
@@ -487,7 +493,7 @@ mod tests {
     #[test]
     fn every_key_can_be_set_from_the_environment() {
         for key in KEYS {
-            let duration = ["lease", "grace", "age", "age_max", "timeout", "deadline"]
+            let duration = ["lease", "grace", "age", "age_max", "timeout", "deadline", "every"]
                 .iter()
                 .any(|end| key.ends_with(end));
             let value = if duration {

@@ -1,7 +1,6 @@
 //! What the end-to-end benches measure with: the kernel's account of this process, so Linux only.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,36 +18,19 @@ pub(crate) struct Figures {
     pub(crate) peak_mb: f64,
 }
 
-pub(crate) fn list(folder: &Path) -> Vec<PathBuf> {
-    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
-        }
-    }
-    files
-}
-
-pub(crate) fn unpack(file: &Path) -> Vec<u8> {
-    let mut text = Vec::new();
-    flate2::read::MultiGzDecoder::new(std::fs::File::open(file).unwrap()).read_to_end(&mut text).unwrap();
-    text
-}
-
 pub(crate) async fn open(folder: &Path) -> (Catalog, Lake) {
     let lake = Lake::open(Place::read(&folder.display().to_string()).unwrap()).unwrap();
     (Catalog::open(&folder.join("catalog.sqlite")).await.unwrap(), lake)
 }
 
-pub(crate) async fn ingest(corpus: &Path, catalog: &Catalog, lake: &Lake) {
+pub(crate) async fn ingest(corpus: &Path, catalog: &Catalog, lake: &Lake, clock: fn() -> jiff::Timestamp) {
     let limits = IngestLimits::default();
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 10_000));
     let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
     let lister =
         Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     let (catalog, lake) = (catalog.clone(), lake.clone());
-    let trail = Trail { queue, archive, catalog, lake, limits, progress, clock: jiff::Timestamp::now };
+    let trail = Trail { queue, archive, catalog, lake, limits, progress, clock };
     let place = Place::read(&corpus.display().to_string()).unwrap();
     let (_interrupt, interrupted) = tokio::sync::watch::channel(false);
     read_places(trail, &lister, &[place], interrupted).await.unwrap();

@@ -5,6 +5,7 @@
 //! the key that leaked.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -102,7 +103,15 @@ pub(crate) async fn run(
     ingest_archive(&archive_folder, (&catalog, &lake), config.ingest, out).await?;
     writeln!(out, "\n$ ashiato settle --lake {}", lake_folder.display())?;
     let started = Instant::now();
-    let settled = crate::lake::settle::settle(&catalog, &lake, config.settle, now, |_, _, _| {}).await?;
+    let settled =
+        crate::lake::settle::settle(
+            &catalog,
+            &lake,
+            &config.settle,
+            now,
+            |_, _, _| ControlFlow::Continue(()),
+        )
+        .await?;
     settle::print(out, settled, started.elapsed())?;
 
     let engine = Engine::new(catalog.clone(), &lake, QueryLimits::default())?;

@@ -243,9 +243,9 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let session = Session { config, aws, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };
     let ending = match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,
-        Verb::Worker(args) => worker::run(args, session).await,
+        Verb::Worker(args) => Box::pin(worker::run(args, session)).await,
         #[cfg(feature = "lambda")]
-        Verb::Lambda => lambda::run(session).await,
+        Verb::Lambda => Box::pin(lambda::run(session)).await,
         #[cfg(not(feature = "lambda"))]
         Verb::Lambda => Ok(Ending::Done),
         Verb::Settle => settle::run(session).await,

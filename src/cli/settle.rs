@@ -1,16 +1,19 @@
 //! `ashiato settle`.
 
+use std::ops::ControlFlow;
+
 use super::{Ending, Session, now, table};
 use crate::lake::settle::{SettleSummary, settle};
 
 pub(crate) async fn run(session: Session<'_>) -> anyhow::Result<Ending> {
     let Session { config, catalog, lake, out, err, is_watched, .. } = session;
     let started = std::time::Instant::now();
-    let summary = settle(&catalog, &lake, config.settle, now, |table, day, done| {
+    let summary = settle(&catalog, &lake, &config.settle, now, |table, day, done| {
         if is_watched {
             // A closed stderr is no reason to stop settling.
             drop(writeln!(err, "{table} {day}: {} files into {}", done.files_in, done.files_out));
         }
+        ControlFlow::Continue(())
     })
     .await?;
     print(out, summary, started.elapsed())?;

@@ -14,6 +14,7 @@ use crate::ingest::fetch::Archive;
 use crate::ingest::progress::{Progress, Totals};
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
 use crate::ingest::{Outage, Trail};
+use crate::lake::settle::{Schedule, SettleSummary, keep_settled};
 
 /// How often the log says what was done.
 const TELL_EVERY: Duration = Duration::from_mins(1);
@@ -60,6 +61,7 @@ impl WorkerArgs {
 pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Result<Ending> {
     let Session { config, aws, catalog, lake, out, .. } = session;
     let started = Instant::now();
+    let mut ends = Ends::listen()?;
     let mut limits = config.ingest;
     limits.outage = Outage::Wait;
     let url = args.url(&config.worker)?;
@@ -67,6 +69,9 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let settings = SqsSettings { url: url.clone(), dead_letter_url, visibility: limits.visibility() };
     let queue = SqsQueue::open(settings.clone(), &aws).await;
     let progress = Arc::new(Progress::default());
+    let (stop, stopped) = watch::channel(false);
+    let schedule = Schedule { every: config.settle.every, lease: limits.lease, clock: now };
+    let (catalog_settled, lake_settled) = (catalog.clone(), lake.clone());
     let trail = Arc::new(Trail {
         queue,
         archive: Arc::new(Archive::new(config.declarations)),
@@ -80,10 +85,20 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         Some(address) => Some(health::serve(address, Arc::clone(&trail), settings).await?),
         None => None,
     };
-    let (stop, stopped) = watch::channel(false);
-    let work = crate::ingest::run(trail, stopped);
+    let settling = async {
+        if !schedule.every.is_zero() {
+            let places = (&catalog_settled, &lake_settled);
+            keep_settled(places, &config.settle, schedule, stopped.clone(), say_settled).await;
+        }
+    };
+    let lanes = async {
+        let ended = crate::ingest::run(trail, stopped.clone()).await;
+        // When lanes end by themselves, since no waiting would mend it, settling ends too.
+        stop.send_replace(true);
+        ended
+    };
+    let work = async { tokio::join!(lanes, settling).0 };
     tokio::pin!(work);
-    let mut ends = Ends::listen()?;
     let mut tell = tokio::time::interval(TELL_EVERY);
     let mut told = Totals::default();
     tracing::info!(queue = url, lanes = limits.lanes, "worker started");
@@ -127,6 +142,11 @@ impl Ends {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+fn say_settled(done: SettleSummary) {
+    let SettleSummary { files_in, files_out, rows_in, rows_out, duplicates, bytes_out, swept } = done;
+    tracing::info!(files_in, files_out, rows_in, rows_out, duplicates, bytes_out, swept, "settled");
 }
 
 /// Says what was done since the last time; an alarm may sum it up, or miss it when nobody says it.

@@ -82,6 +82,15 @@ pub enum IngestError {
         #[source]
         source: object_store::Error,
     },
+    /// The queue shows the messages of a batch again, so others have them.
+    #[error(
+        "the queue gave the messages of batch {batch} to others while it was worked on: they were held for 12 hours, \
+         or could not be extended in time"
+    )]
+    Lapsed {
+        /// The batch.
+        batch: BatchId,
+    },
     /// A part of the work ended without an answer.
     #[error("{what} ended without an answer")]
     Lost {
@@ -144,7 +153,9 @@ impl Setback<'_> {
             }
             Self::Unreachable { .. } => retry_below(limits.fetch_deliveries_max),
             Self::Failed(error) => match error {
-                IngestError::Catalog(CatalogError::Fenced { .. }) => Fate::Retry { after: back_off(1) },
+                IngestError::Catalog(CatalogError::Fenced { .. }) | IngestError::Lapsed { .. } => {
+                    Fate::Retry { after: back_off(1) }
+                }
                 IngestError::Fetch { .. } | IngestError::Make { .. } | IngestError::Lost { .. } => {
                     retry_below(limits.deliveries_max)
                 }

@@ -90,9 +90,9 @@ impl Queue for InvocationQueue {
     }
 
     /// Only notes the wish: while the function runs Lambda hides its messages, and afterwards the last one counts.
-    async fn extend(&self, receipt_handles: &[String], visibility: Duration) -> Result<(), IngestError> {
+    async fn extend(&self, receipt_handles: &[String], visibility: Duration) -> Result<usize, IngestError> {
         self.wish(receipt_handles, visibility);
-        Ok(())
+        Ok(0)
     }
 
     async fn delete(&self, receipt_handles: &[String]) -> Result<(), IngestError> {

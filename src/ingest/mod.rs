@@ -48,7 +48,7 @@ pub use queue::{EmbeddedQueue, Queue, QueueMessage};
 pub use trail::Trail;
 pub use worker::run;
 
-use crate::lake::catalog::{BatchId, CatalogError};
+use crate::lake::catalog::BatchId;
 
 /// Carries one batch of messages from receive to delete.
 ///
@@ -66,10 +66,10 @@ pub async fn ingest_batch<Q: Queue + 'static>(
     if !claimed.work.objects.is_empty() {
         let mut hold = worker::Hold::start(trail, batch, messages);
         let writing = lane.write_objects(claimed.work, trail);
-        // Not cancel-safe and need not be: when the claims are lost, what was written is never committed.
+        // Not cancel-safe and need not be: when claims or messages are lost, what was written is never committed.
         let written = tokio::select! {
             written = writing => written?,
-            () = hold.lost() => return Err(CatalogError::Fenced { batch: batch.clone() }.into()),
+            lost = hold.lost() => return Err(lost),
         };
         let now = (trail.clock)();
         let receipt = commit::commit(&trail.catalog, batch, &written, now).await?;

@@ -55,13 +55,13 @@ pub trait Queue: Send + Sync {
         wait: Duration,
     ) -> impl Future<Output = Result<Received, IngestError>> + Send;
 
-    /// Hides messages for `visibility` from now on. Called while work goes on and to put work off; it may
-    /// come too late, so what it promises is only an attempt.
+    /// Hides messages for `visibility` from now on. Called while work goes on and to put work off. It may come
+    /// too late: returns how many deliveries are ours no longer, so that those messages come again.
     fn extend(
         &self,
         receipt_handles: &[String],
         visibility: Duration,
-    ) -> impl Future<Output = Result<(), IngestError>> + Send;
+    ) -> impl Future<Output = Result<usize, IngestError>> + Send;
 
     /// Deletes messages for good. Called after their rows can be queried, never before.
     fn delete(&self, receipt_handles: &[String]) -> impl Future<Output = Result<(), IngestError>> + Send;
@@ -217,15 +217,17 @@ impl Queue for std::sync::Arc<EmbeddedQueue> {
         }
     }
 
-    async fn extend(&self, receipt_handles: &[String], visibility: Duration) -> Result<(), IngestError> {
+    async fn extend(&self, receipt_handles: &[String], visibility: Duration) -> Result<usize, IngestError> {
         let visible_at = Instant::now() + visibility;
         let mut state = self.state();
+        let mut lost = 0;
         for receipt_handle in receipt_handles {
-            if let Some(held) = state.in_flight.get_mut(receipt_handle) {
-                held.visible_at = visible_at;
+            match state.in_flight.get_mut(receipt_handle) {
+                Some(held) => held.visible_at = visible_at,
+                None => lost += 1,
             }
         }
-        Ok(())
+        Ok(lost)
     }
 
     async fn delete(&self, receipt_handles: &[String]) -> Result<(), IngestError> {

@@ -189,13 +189,16 @@ impl SqsQueue {
         sent.map(drop).map_err(|error| IngestError::Queue { what, source: Box::new(error) })
     }
 
-    /// Changes up to ten deliveries; those refused for a moment are tried again, alone.
-    async fn change(&self, change: Change, receipt_handles: &[String]) -> Result<(), IngestError> {
+    /// Changes up to ten deliveries; those refused for a moment are tried again, alone. Returns how many had run
+    /// out.
+    async fn change(&self, change: Change, receipt_handles: &[String]) -> Result<usize, IngestError> {
+        let mut ran_out = 0;
         let mut left: Vec<(String, &String)> =
             receipt_handles.iter().enumerate().map(|(number, handle)| (number.to_string(), handle)).collect();
         for attempt in 1.. {
             let refused = self.send_change(change, &left).await?;
             let (lost, busy): (Vec<_>, Vec<_>) = refused.into_iter().partition(|entry| entry.sender_fault());
+            ran_out += lost.len();
             if let Some(first) = lost.first() {
                 tracing::warn!(
                     messages = lost.len(),
@@ -215,7 +218,7 @@ impl SqsQueue {
             left.retain(|(id, _)| busy.iter().any(|entry| entry.id() == id));
             tokio::time::sleep(back_off(attempt) / 5).await;
         }
-        Ok(())
+        Ok(ran_out)
     }
 
     async fn send_change(
@@ -253,10 +256,13 @@ impl SqsQueue {
     }
 
     /// Changes any number of deliveries, ten a call.
-    async fn change_all(&self, change: Change, receipt_handles: &[String]) -> Result<(), IngestError> {
+    async fn change_all(&self, change: Change, receipt_handles: &[String]) -> Result<usize, IngestError> {
         let calls: Vec<_> =
             receipt_handles.chunks(CALL_MAX).map(|chunk| self.change(change, chunk)).collect();
-        futures::stream::iter(calls).buffer_unordered(CALLS_AT_ONCE).try_collect::<()>().await
+        futures::stream::iter(calls)
+            .buffer_unordered(CALLS_AT_ONCE)
+            .try_fold(0, |sum, ran_out| std::future::ready(Ok(sum + ran_out)))
+            .await
     }
 
     fn failed<E>(&self, what: &'static str, error: SdkError<E, HttpResponse>) -> IngestError
@@ -300,20 +306,20 @@ impl Queue for SqsQueue {
         }
     }
 
-    async fn extend(&self, receipt_handles: &[String], visibility: Duration) -> Result<(), IngestError> {
+    async fn extend(&self, receipt_handles: &[String], visibility: Duration) -> Result<usize, IngestError> {
         let seconds = whole_seconds(visibility.min(VISIBILITY_MAX));
         self.change_all(Change::Hide(seconds), receipt_handles).await
     }
 
     async fn delete(&self, receipt_handles: &[String]) -> Result<(), IngestError> {
-        self.change_all(Change::Delete, receipt_handles).await
+        self.change_all(Change::Delete, receipt_handles).await.map(drop)
     }
 
     async fn dead_letter(&self, message: &QueueMessage, reason: &str) -> Result<(), IngestError> {
         let receipt_handle = std::slice::from_ref(&message.receipt_handle);
         let Some(url) = &self.settings.dead_letter_url else {
             // Each delivery counts towards the redrive policy; without one the message comes until it is too old.
-            return self.extend(receipt_handle, back_off(message.receive_count)).await;
+            return self.extend(receipt_handle, back_off(message.receive_count)).await.map(drop);
         };
         self.send(url, &message.body, Some(reason)).await?;
         self.delete(receipt_handle).await

@@ -237,11 +237,21 @@ async fn put_back<Q: Queue>(trail: &Trail<Q>, messages: &[QueueMessage], after: 
     }
 }
 
+/// What can be lost while a batch is worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// Another worker took the claims over.
+    Claims,
+    /// The queue shows all messages again.
+    Messages,
+}
+
 /// Extends leases and visibility while a batch is worked on; ends when it is dropped.
 #[derive(Debug)]
 pub struct Hold {
     _task: JoinSet<()>,
-    lost: watch::Receiver<bool>,
+    batch: BatchId,
+    lost: watch::Receiver<Option<Loss>>,
 }
 
 impl Hold {
@@ -253,35 +263,48 @@ impl Hold {
     ) -> Self {
         let receipt_handles: Vec<String> =
             messages.iter().map(|message| message.receipt_handle.clone()).collect();
-        let (lose, lost) = watch::channel(false);
+        let (lose, lost) = watch::channel(None);
         let mut task = JoinSet::new();
-        let (trail, batch) = (Arc::clone(trail), batch.clone());
+        let (trail, held) = (Arc::clone(trail), batch.clone());
         task.spawn(async move {
-            let lease = trail.limits.lease;
             loop {
-                tokio::time::sleep(lease / 3).await;
-                match trail.catalog.renew(&batch, (trail.clock)(), lease).await {
-                    Ok(()) => {}
-                    Err(CatalogError::Fenced { .. }) => {
-                        lose.send_replace(true);
-                        return;
-                    }
-                    // The lease may still be renewed in time; if not, the commit is fenced.
-                    Err(error) => tracing::warn!(%batch, error = &error as &dyn std::error::Error, "lease not renewed"),
-                }
-                if let Err(error) = trail.queue.extend(&receipt_handles, lease).await {
-                    tracing::warn!(%batch, error = &error as &dyn std::error::Error, "visibility not extended");
+                tokio::time::sleep(trail.limits.lease / 3).await;
+                if let Some(loss) = extend(&trail, &held, &receipt_handles).await {
+                    lose.send_replace(Some(loss));
+                    return;
                 }
             }
         });
-        Self { _task: task, lost }
+        Self { _task: task, batch: batch.clone(), lost }
     }
 
-    /// Waits until the batch's claims are lost: the work is for nothing then.
-    pub async fn lost(&mut self) {
-        if self.lost.wait_for(|lost| *lost).await.is_err() {
+    /// Waits until the batch's claims or all its messages are lost: somebody else does the work then.
+    pub async fn lost(&mut self) -> IngestError {
+        let lost = self.lost.wait_for(Option::is_some).await.map(|lost| *lost);
+        match lost {
+            Ok(Some(Loss::Messages)) => IngestError::Lapsed { batch: self.batch.clone() },
+            Ok(_) => CatalogError::Fenced { batch: self.batch.clone() }.into(),
             // The guard's task ended without losing anything; the commit will tell.
-            std::future::pending::<()>().await;
+            Err(_ended) => std::future::pending().await,
+        }
+    }
+}
+
+/// Extends lease and visibility once; says what is lost. A failure loses nothing yet: there are two more attempts
+/// before either runs out, and the commit is fenced.
+async fn extend<Q: Queue>(trail: &Trail<Q>, batch: &BatchId, receipt_handles: &[String]) -> Option<Loss> {
+    let lease = trail.limits.lease;
+    match trail.catalog.renew(batch, (trail.clock)(), lease).await {
+        Ok(()) => {}
+        Err(CatalogError::Fenced { .. }) => return Some(Loss::Claims),
+        Err(error) => tracing::warn!(%batch, error = chain(&error), "lease not renewed"),
+    }
+    match trail.queue.extend(receipt_handles, lease).await {
+        // With some left the work goes on: what it commits need not be done again by those who get the others.
+        Ok(ran_out) => (ran_out == receipt_handles.len()).then_some(Loss::Messages),
+        Err(error) => {
+            tracing::warn!(%batch, error = chain(&error), "visibility not extended");
+            None
         }
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn generated() -> Site {
 }
 
 /// Nothing else works on the lake: what is dead can be swept at once.
-fn sweeping(site: Site) -> Site {
+pub(crate) fn sweeping(site: Site) -> Site {
     site.with("ASHIATO_SETTLE_ORPHAN_AGE", "0s").with("ASHIATO_SETTLE_HOT_GRACE", "0s")
 }
 
@@ -107,7 +107,7 @@ fn kill(site: &Site, words: &[&str], clean: Duration, chance: &mut fastrand::Rng
 
 /// Checks that the catalog knows all files below a lake, and that all it knows are there.
 #[track_caller]
-fn assert_all_files_known(site: &Site) {
+pub(crate) fn assert_all_files_known(site: &Site) {
     let known: BTreeSet<String> = blocking(async {
         let mut catalog = site.catalog().await;
         let keys = sqlx::query_scalar("select file_key from files union select entry_file from quarantine");
@@ -361,7 +361,7 @@ fn without_log_name(mut rows: Vec<Value>) -> Vec<Value> {
 }
 
 /// The clock of a worker, and that of one who comes when its lease has ended.
-fn early() -> Timestamp {
+pub(crate) fn early() -> Timestamp {
     Timestamp::from_second(1_750_000_000).unwrap()
 }
 
@@ -369,10 +369,10 @@ fn late() -> Timestamp {
     Timestamp::from_second(1_750_003_600).unwrap()
 }
 
-type TestTrail = Arc<Trail<Arc<EmbeddedQueue>>>;
+pub(crate) type TestTrail = Arc<Trail<Arc<EmbeddedQueue>>>;
 
 /// A trail on a site's lake, and the messages that announce its archive.
-async fn trail(site: &Site, clock: fn() -> Timestamp) -> (TestTrail, Vec<QueueMessage>) {
+pub(crate) async fn trail(site: &Site, clock: fn() -> Timestamp) -> (TestTrail, Vec<QueueMessage>) {
     let limits = IngestLimits { lease: Duration::from_secs(60), ..IngestLimits::default() };
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 1000));
     let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
@@ -396,12 +396,12 @@ async fn receive(trail: &Trail<Arc<EmbeddedQueue>>) -> Option<Vec<QueueMessage>>
     }
 }
 
-async fn claim(trail: &TestTrail, batch: &BatchId, messages: &[QueueMessage]) -> Claimed {
+pub(crate) async fn claim(trail: &TestTrail, batch: &BatchId, messages: &[QueueMessage]) -> Claimed {
     let announced = claim::read_messages(messages, trail);
     claim::claim(trail, batch, announced).await.unwrap()
 }
 
-fn site_of_two() -> (Site, Vec<String>) {
+pub(crate) fn site_of_two() -> (Site, Vec<String>) {
     let site = sweeping(Site::new());
     site.put(&key(REGION, "a"), &gzip(&file(&[record(1), record(2)])));
     site.put(&key(REGION, "b"), &gzip(&file(&[record(3), Value::Null])));

@@ -18,10 +18,12 @@ mod cli;
 mod crash;
 mod declared;
 mod deploy;
+mod faults;
 mod golden;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod round_trip;
+mod settling;
 mod sources;
 mod sqs;
 mod wrong_types;

@@ -149,6 +149,21 @@ impl FakeSqs {
         hidden.for_each(|(_, until)| *until = Instant::now());
     }
 
+    /// Lets the time of all hidden messages run out: their deliveries count no longer.
+    pub(crate) fn run_out(&self) {
+        let mut inner = self.shared.lock();
+        let queue = inner.queues.get_mut(LOGS).unwrap();
+        let hidden = std::mem::take(&mut queue.hidden);
+        queue.ready.extend(hidden.into_values().map(|(message, _)| message));
+    }
+
+    /// Brings the messages that wait into another order: SQS promises none.
+    pub(crate) fn shuffle(&self, seed: u64) {
+        let mut inner = self.shared.lock();
+        let ready = &mut inner.queues.get_mut(LOGS).unwrap().ready;
+        fastrand::Rng::with_seed(seed).shuffle(ready.make_contiguous());
+    }
+
     pub(crate) fn redrive(&self, deliveries_max: u32) {
         self.shared.lock().queues.get_mut(LOGS).unwrap().redrive = Some((deliveries_max, DEAD.to_owned()));
     }
@@ -333,7 +348,7 @@ async fn receive(shared: &Shared, name: &str, request: &Value) -> Value {
 }
 
 /// The queue of logs as the worker sees it.
-fn open(fake: &FakeSqs, visibility: Duration) -> SqsQueue {
+pub(crate) fn open(fake: &FakeSqs, visibility: Duration) -> SqsQueue {
     let config = client_of(fake);
     let settings = SqsSettings { url: fake.url(LOGS), dead_letter_url: Some(fake.url(DEAD)), visibility };
     SqsQueue::with(settings, config)

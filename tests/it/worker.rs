@@ -58,23 +58,23 @@ impl Rig {
         self.fake.send(LOGS, &write_notification(&object));
     }
 
-    fn announce_all(&self) {
+    pub(crate) fn announce_all(&self) {
         files_below(&self.site.archive()).iter().for_each(|key| self.announce(key));
     }
 
-    fn start(&self) -> Child {
+    pub(crate) fn start(&self) -> Child {
         let dead = self.fake.url(DEAD);
         start(&self.site, &["worker", "--queue", &self.fake.url(LOGS), "--dead-letter-queue", &dead])
     }
 
     /// Waits until the queue is empty.
     #[track_caller]
-    fn until_empty(&self) {
+    pub(crate) fn until_empty(&self) {
         until("the queue is empty", || self.fake.messages(LOGS).is_empty());
     }
 
     /// Runs a worker until the queue is empty.
-    fn work(&self) -> Ran {
+    pub(crate) fn work(&self) -> Ran {
         let worker = self.start();
         self.until_empty();
         stop(worker)
@@ -154,7 +154,7 @@ fn killed_in_the_middle_another_worker_takes_over() {
 }
 
 /// Sends a signal to a worker.
-fn signal(worker: &Child, signal: &str) {
+pub(crate) fn signal(worker: &Child, signal: &str) {
     let pid = worker.id().to_string();
     assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
 }

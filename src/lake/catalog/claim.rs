@@ -1,5 +1,6 @@
 //! Claims on objects, and the commit that ends them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use super::file::insert_visible;
 use super::retry::retrying;
 use super::row::{ObjectId, object_id};
 use super::set_aside::insert_entries;
+use super::statement::{ROWS_AT_ONCE, Statement};
 use super::{BatchId, Catalog, CatalogError, LakeFile, SetAsideEntry, to_sql};
 
 /// An object that a batch wants, and what its key told.
@@ -110,14 +112,19 @@ impl Catalog {
     ) -> Result<Vec<Claim>, CatalogError> {
         let what = "claim objects";
         // Rows are locked in one order, so that two batches that want the same objects do not wait for each other.
-        let mut order: Vec<usize> = (0..objects.len()).collect();
-        order.sort_by_key(|number| objects.get(*number).map(|object| &object.id));
+        let mut order: Vec<(usize, &ClaimedObject)> = objects.iter().enumerate().collect();
+        order.sort_by_key(|(_, object)| &object.id);
         let mut transaction = self.write(what).await?;
-        let mut claims = vec![Claim::Done; objects.len()];
-        for number in order {
-            let (Some(object), Some(slot)) = (objects.get(number), claims.get_mut(number)) else { continue };
-            let claim = claim_one(&mut transaction, batch, object, times).await;
-            *slot = claim.map_err(CatalogError::doing(what))?;
+        // One that was given back between two statements is in no answer: it was held until now.
+        let mut claims = vec![Claim::Held { until: times.0 }; objects.len()];
+        for chunk in order.chunks(ROWS_AT_ONCE) {
+            let claimed = claim_some(&mut transaction, batch, chunk, times).await;
+            let claimed = claimed.map_err(CatalogError::doing(what))?;
+            for (number, object) in chunk {
+                if let (Some(slot), Some(claim)) = (claims.get_mut(*number), claimed.get(&object.id)) {
+                    *slot = *claim;
+                }
+            }
         }
         transaction.commit().await.map_err(CatalogError::doing(what))?;
         Ok(claims)
@@ -151,6 +158,19 @@ impl Catalog {
             .map_err(CatalogError::doing("release claims"))
     }
 
+    /// Says whether a batch may still commit: it holds claims that nobody took over, be their lease over or not.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn is_alive(&self, batch: &BatchId) -> Result<bool, CatalogError> {
+        sqlx::query("select 1 from objects where batch = $1 and state = 'claimed' limit 1")
+            .bind(&batch.0)
+            .fetch_optional(&self.pool)
+            .await
+            .map(|row| row.is_some())
+            .map_err(CatalogError::doing("look for a batch's claims"))
+    }
+
     /// Makes the batch's files visible and its objects committed, together.
     ///
     /// # Errors
@@ -174,12 +194,13 @@ impl Catalog {
         let mut objects: Vec<&ObjectOutcome> = outcome.objects.iter().collect();
         objects.sort_by_key(|object| &object.id);
         let mut transaction = self.write(what).await?;
-        for object in objects {
-            let kept =
-                finish_one(&mut transaction, batch, object, now).await.map_err(CatalogError::doing(what))?;
-            if !kept {
-                return Err(CatalogError::Fenced { batch: batch.clone() });
-            }
+        let (left_alone, finished): (Vec<_>, Vec<_>) =
+            objects.into_iter().partition(|object| object.state == ObjectState::LeftAlone);
+        let kept =
+            finish(&mut transaction, batch, &finished, now).await.map_err(CatalogError::doing(what))?
+                && forget(&mut transaction, batch, &left_alone).await.map_err(CatalogError::doing(what))?;
+        if !kept {
+            return Err(CatalogError::Fenced { batch: batch.clone() });
         }
         let shown = insert_visible(&mut transaction, batch, &outcome.files, now).await;
         if !shown.map_err(CatalogError::doing(what))? {
@@ -204,102 +225,129 @@ impl Catalog {
     }
 }
 
-fn lease_end(now: Timestamp, lease: Duration) -> Timestamp {
+pub(super) fn lease_end(now: Timestamp, lease: Duration) -> Timestamp {
     now.checked_add(lease).unwrap_or(Timestamp::MAX)
 }
 
-async fn claim_one(
+/// Claims objects and says what became of each that is there now.
+async fn claim_some(
     transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
-    object: &ClaimedObject,
+    objects: &[(usize, &ClaimedObject)],
     (now, until): (Timestamp, Timestamp),
-) -> Result<Claim, sqlx::Error> {
-    let claimed = sqlx::query(
-        "insert into objects (bucket, object_key, version, state, batch, lease_until, source, account, region)
-         values ($1, $2, $3, 'claimed', $4, $5, $6, $7, $8)
-         on conflict (bucket, object_key, version) do update
-         set batch = excluded.batch, lease_until = excluded.lease_until
-         where objects.state = 'claimed' and objects.lease_until < $9",
-    )
-    .bind(&object.id.bucket)
-    .bind(&object.id.key)
-    .bind(&object.id.version)
-    .bind(&batch.0)
-    .bind(until.as_millisecond())
-    .bind(object.source)
-    .bind(&object.account)
-    .bind(&object.region)
-    .bind(now.as_millisecond())
-    .execute(&mut **transaction)
-    .await?;
-    if claimed.rows_affected() == 1 {
-        return Ok(Claim::Granted);
+) -> Result<HashMap<ObjectId, Claim>, sqlx::Error> {
+    let mut insert = Statement::new(
+        "insert into objects (bucket, object_key, version, state, batch, lease_until, source, account, region) ",
+    );
+    insert.rows(objects, |row, (_, object)| {
+        write_id(row, &object.id)
+            .push(", 'claimed'")
+            .and(batch.0.clone())
+            .and(until.as_millisecond())
+            .and(object.source.to_owned())
+            .and(object.account.clone())
+            .and(object.region.clone());
+    });
+    insert
+        .push(
+            " on conflict (bucket, object_key, version) do update
+             set batch = excluded.batch, lease_until = excluded.lease_until
+             where objects.state = 'claimed' and objects.lease_until < ",
+        )
+        .number(now.as_millisecond())
+        .push(" returning bucket, object_key, version");
+    let granted = insert.fetch_all(transaction).await?;
+    let mut claims: HashMap<ObjectId, Claim> =
+        granted.iter().map(|row| (object_id(row, 0), Claim::Granted)).collect();
+    let others: Vec<&ObjectId> =
+        objects.iter().map(|(_, object)| &object.id).filter(|id| !claims.contains_key(id)).collect();
+    if !others.is_empty() {
+        let mut select = Statement::new(
+            "select bucket, object_key, version, state, lease_until from objects
+             where (bucket, object_key, version) in (",
+        );
+        select
+            .rows(others, |row, id| {
+                write_id(row, id);
+            })
+            .push(")");
+        for row in select.fetch_all(transaction).await? {
+            let claim = match row.get::<&str, _>(3) {
+                "claimed" => Claim::Held { until: Timestamp::from_millisecond(row.get(4)).unwrap_or(until) },
+                _ => Claim::Done,
+            };
+            claims.insert(object_id(&row, 0), claim);
+        }
     }
-    let row = sqlx::query(
-        "select state, lease_until from objects where bucket = $1 and object_key = $2 and version = $3",
-    )
-    .bind(&object.id.bucket)
-    .bind(&object.id.key)
-    .bind(&object.id.version)
-    .fetch_one(&mut **transaction)
-    .await?;
-    Ok(match row.get::<&str, _>(0) {
-        "claimed" => Claim::Held { until: Timestamp::from_millisecond(row.get(1)).unwrap_or(until) },
-        _ => Claim::Done,
-    })
+    Ok(claims)
 }
 
-async fn finish_one(
+fn write_id<'a>(row: &'a mut Statement, id: &ObjectId) -> &'a mut Statement {
+    row.text(&id.bucket).and(id.key.clone()).and(id.version.clone())
+}
+
+/// Ends claims as committed or failed; false when one of them is the batch's no longer.
+async fn finish(
     transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
-    object: &ObjectOutcome,
+    objects: &[&ObjectOutcome],
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    let (state, reason) = match &object.state {
-        ObjectState::Committed => ("committed", None),
-        ObjectState::Failed(reason) => ("failed", Some(reason)),
-        ObjectState::LeftAlone => return forget_one(transaction, batch, &object.id).await,
-    };
-    let finished = sqlx::query(
-        "update objects set state = $1, reason = $2, records = $3, events = $4, set_aside = $5, skipped = $6,
-         stored_bytes = $7, plain_bytes = $8, time_max = $9, finished_at = $10,
-         source = $11
-         where bucket = $12 and object_key = $13 and version = $14 and batch = $15 and state = 'claimed'",
-    )
-    .bind(state)
-    .bind(reason)
-    .bind(to_sql(object.records))
-    .bind(to_sql(object.events))
-    .bind(to_sql(object.set_aside))
-    .bind(to_sql(object.skipped))
-    .bind(to_sql(object.stored_bytes))
-    .bind(to_sql(object.plain_bytes))
-    .bind(object.time_max)
-    .bind(now.as_millisecond())
-    .bind(object.source)
-    .bind(&object.id.bucket)
-    .bind(&object.id.key)
-    .bind(&object.id.version)
-    .bind(&batch.0)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(finished.rows_affected() == 1)
+    for objects in objects.chunks(ROWS_AT_ONCE) {
+        // Both databases call the columns of such a list column1, column2 and so on.
+        let mut update = Statement::new(
+            "update objects set state = told.column4, reason = told.column5, source = told.column6,
+             records = told.column7, events = told.column8, set_aside = told.column9, skipped = told.column10,
+             stored_bytes = told.column11, plain_bytes = told.column12, time_max = told.column13, finished_at = ",
+        );
+        update.number(now.as_millisecond()).push(" from (");
+        update.rows(objects, |row, object| {
+            let (state, reason) = match &object.state {
+                ObjectState::Failed(reason) => ("failed", Some(reason.clone())),
+                ObjectState::Committed | ObjectState::LeftAlone => ("committed", None),
+            };
+            write_id(row, &object.id)
+                .and(state.to_owned())
+                .and(reason)
+                .and(object.source.to_owned())
+                .and(to_sql(object.records))
+                .and(to_sql(object.events))
+                .and(to_sql(object.set_aside))
+                .and(to_sql(object.skipped))
+                .and(to_sql(object.stored_bytes))
+                .and(to_sql(object.plain_bytes))
+                .and(object.time_max);
+        });
+        update
+            .push(
+                ") as told where objects.bucket = told.column1 and objects.object_key = told.column2
+                 and objects.version = told.column3 and objects.state = 'claimed' and objects.batch = ",
+            )
+            .text(&batch.0);
+        if update.execute(transaction).await?.rows_affected() != objects.len() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-async fn forget_one(
+/// Ends claims as if they had never been; false when one of them is the batch's no longer.
+async fn forget(
     transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
-    id: &ObjectId,
+    objects: &[&ObjectOutcome],
 ) -> Result<bool, sqlx::Error> {
-    let forgotten = sqlx::query(
-        "delete from objects where bucket = $1 and object_key = $2 and version = $3 and batch = $4
-         and state = 'claimed'",
-    )
-    .bind(&id.bucket)
-    .bind(&id.key)
-    .bind(&id.version)
-    .bind(&batch.0)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(forgotten.rows_affected() == 1)
+    for objects in objects.chunks(ROWS_AT_ONCE) {
+        let mut delete = Statement::new("delete from objects where state = 'claimed' and batch = ");
+        delete.text(&batch.0).push(" and (bucket, object_key, version) in (");
+        delete
+            .rows(objects, |row, object| {
+                write_id(row, &object.id);
+            })
+            .push(")");
+        if delete.execute(transaction).await?.rows_affected() != objects.len() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

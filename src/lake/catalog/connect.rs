@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Executor};
 
 use super::CatalogLimits;
 use super::place::CatalogPlace;
@@ -19,7 +19,8 @@ const FILE_CONNECTIONS: u32 = 4;
 pub(super) async fn connect(place: &CatalogPlace, limits: CatalogLimits) -> Result<AnyPool, sqlx::Error> {
     const LOOK_AGAIN: Duration = Duration::from_millis(20);
     sqlx::any::install_default_drivers();
-    let options = AnyConnectOptions::from_str(&url(place)?)?;
+    // Whoever runs this cannot do anything about a slow statement's text; that the catalog is slow shows elsewhere.
+    let options = AnyConnectOptions::from_str(&url(place)?)?.disable_statement_logging();
     let deadline = tokio::time::Instant::now() + limits.busy_timeout;
     loop {
         let pool = pool_options(place, limits);

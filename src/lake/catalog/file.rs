@@ -1,12 +1,12 @@
 //! Files of the lake: planned, visible, retired.
 
 use jiff::Timestamp;
-use sqlx::Arguments as _;
-use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{Any, AssertSqlSafe, Row, Transaction};
+use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
 
 use super::retry::retrying;
 use super::row::count;
+use super::statement::{ROWS_AT_ONCE, Statement};
 use super::{BatchId, Catalog, CatalogError, to_sql};
 use crate::lake::path::{AccountId, EventDay, Region};
 use crate::lake::table::Table;
@@ -109,7 +109,7 @@ impl Catalog {
     /// The database failed.
     pub async fn visible_files(&self, filter: &FileFilter) -> Result<Vec<LakeFile>, CatalogError> {
         let what = "list visible files";
-        let mut select = Select::new(format!("select {COLUMNS} from files where state = 'visible'"));
+        let mut select = Statement::new(format!("select {COLUMNS} from files where state = 'visible'"));
         if let Some(table) = filter.table {
             select.push(" and source_name = ").text(table.source_name());
         }
@@ -123,9 +123,7 @@ impl Catalog {
         push_slices(&mut select, filter);
         select.push(" order by source_name, event_day, file_key");
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
-        let Select { sql, arguments } = select;
-        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
-        let rows = query.fetch_all(&mut *transaction).await.map_err(CatalogError::doing(what))?;
+        let rows = select.fetch_all(&mut transaction).await.map_err(CatalogError::doing(what))?;
         Ok(rows.iter().filter_map(read_file).collect())
     }
 
@@ -178,11 +176,9 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let what = "plan files";
         let mut transaction = self.write(what).await?;
-        for file in files {
-            insert_file(&mut transaction, batch, file, ("planned", now))
-                .await
-                .map_err(CatalogError::doing(what))?;
-        }
+        insert_files(&mut transaction, batch, files, ("planned", now))
+            .await
+            .map_err(CatalogError::doing(what))?;
         transaction.commit().await.map_err(CatalogError::doing(what))
     }
 
@@ -199,11 +195,9 @@ impl Catalog {
         let mut replaced: Vec<&String> = settling.replaced.iter().collect();
         replaced.sort_unstable();
         let mut transaction = self.write(what).await?;
-        for key in replaced {
-            let retired = retire(&mut transaction, key, now).await.map_err(CatalogError::doing(what))?;
-            if !retired {
-                return Err(CatalogError::Fenced { batch: settling.batch.clone() });
-            }
+        let retired = retire(&mut transaction, &replaced, now).await.map_err(CatalogError::doing(what))?;
+        if !retired {
+            return Err(CatalogError::Fenced { batch: settling.batch.clone() });
         }
         let shown = insert_visible(&mut transaction, &settling.batch, &settling.written, now).await;
         if !shown.map_err(CatalogError::doing(what))? {
@@ -271,55 +265,9 @@ impl Catalog {
     }
 }
 
-/// A statement whose conditions depend on what is asked, with its values apart from its text.
-struct Select {
-    sql: String,
-    arguments: AnyArguments,
-}
-
-impl Select {
-    fn new(sql: String) -> Self {
-        Self { sql, arguments: AnyArguments::default() }
-    }
-
-    fn push(&mut self, sql: &str) -> &mut Self {
-        self.sql.push_str(sql);
-        self
-    }
-
-    fn text(&mut self, value: &str) -> &mut Self {
-        self.value(value.to_owned())
-    }
-
-    fn number(&mut self, value: i64) -> &mut Self {
-        self.value(value)
-    }
-
-    /// Numbers the value as both databases read it.
-    fn value<'q, T>(&mut self, value: T) -> &mut Self
-    where
-        T: sqlx::Encode<'q, Any> + sqlx::Type<Any>,
-    {
-        // Text and numbers can always be encoded; a value that could not would leave a statement the database
-        // refuses.
-        if self.arguments.add(value).is_ok() {
-            self.sql.push_str(&format!("${}", self.arguments.len()));
-        }
-        self
-    }
-
-    /// Pushes `($1, $2)`; the list with nothing in it is `(null)`, which no value is in.
-    fn list(&mut self, values: &[String]) {
-        for (number, value) in values.iter().enumerate() {
-            self.push(if number == 0 { "(" } else { ", " }).text(value);
-        }
-        self.push(if values.is_empty() { "(null)" } else { ")" });
-    }
-}
-
 /// Account and Region are asked of one slice together: a file with this account and, elsewhere
 /// in it, that Region has nothing to say.
-fn push_slices(select: &mut Select, filter: &FileFilter) {
+fn push_slices(select: &mut Statement, filter: &FileFilter) {
     let wanted = [("account", &filter.accounts), ("region", &filter.regions)];
     let wanted = wanted.map(|(column, values)| values.as_ref().map(|values| (column, values)));
     if wanted.iter().all(Option::is_none) {
@@ -377,77 +325,76 @@ pub(super) async fn insert_visible(
     files: &[LakeFile],
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    for file in files {
-        if file.kind == FileKind::Settled {
-            // It was planned under this name before it was written, unless a sweep took it for dead since.
-            let planned = sqlx::query("delete from files where file_key = $1 and state = 'planned'")
-                .bind(&file.key)
-                .execute(&mut **transaction)
-                .await?;
-            if planned.rows_affected() != 1 {
-                return Ok(false);
-            }
+    let settled: Vec<&LakeFile> = files.iter().filter(|file| file.kind == FileKind::Settled).collect();
+    for files in settled.chunks(ROWS_AT_ONCE) {
+        // They were planned under these names before they were written, unless a sweep took them for dead since.
+        let mut delete = Statement::new("delete from files where state = 'planned' and file_key in ");
+        delete.list(&files.iter().map(|file| file.key.clone()).collect::<Vec<_>>());
+        if delete.execute(transaction).await?.rows_affected() != files.len() as u64 {
+            return Ok(false);
         }
-        insert_file(transaction, batch, file, ("visible", now)).await?;
-        if file.kind == FileKind::Settled {
-            continue;
-        }
-        for slice in &file.slices {
-            sqlx::query("insert into slices (file_key, account, region, row_count) values ($1, $2, $3, $4)")
-                .bind(&file.key)
-                .bind(slice.account.to_string())
-                .bind(slice.region.as_str())
-                .bind(to_sql(slice.rows))
-                .execute(&mut **transaction)
-                .await?;
-        }
+    }
+    insert_files(transaction, batch, files, ("visible", now)).await?;
+    let hot = files.iter().filter(|file| file.kind == FileKind::Hot);
+    let slices: Vec<(&str, &Slice)> =
+        hot.flat_map(|file| file.slices.iter().map(|slice| (file.key.as_str(), slice))).collect();
+    for slices in slices.chunks(ROWS_AT_ONCE) {
+        let mut insert = Statement::new("insert into slices (file_key, account, region, row_count) ");
+        insert.rows(slices, |row, (key, slice)| {
+            row.text(key)
+                .and(slice.account.to_string())
+                .and(slice.region.to_string())
+                .and(to_sql(slice.rows));
+        });
+        insert.execute(transaction).await?;
     }
     Ok(true)
 }
 
-async fn insert_file(
+async fn insert_files(
     transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
-    file: &LakeFile,
-    (state, now): (&str, Timestamp),
+    files: &[LakeFile],
+    (state, now): (&'static str, Timestamp),
 ) -> Result<(), sqlx::Error> {
-    let partition = file.slices.first().filter(|_| file.kind == FileKind::Settled);
-    let statement = format!(
-        "insert into files ({COLUMNS}, state, batch, changed_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-    );
-    sqlx::query(AssertSqlSafe(statement))
-        .bind(&file.key)
-        .bind(file.table.source_name())
-        .bind(file.kind.word())
-        .bind(i64::from(file.day.number()))
-        .bind(partition.map(|slice| slice.account.to_string()))
-        .bind(partition.map(|slice| slice.region.to_string()))
-        .bind(to_sql(file.rows))
-        .bind(to_sql(file.bytes))
-        .bind(file.time_min)
-        .bind(file.time_max)
-        .bind(state)
-        .bind(&batch.0)
-        .bind(now.as_millisecond())
-        .execute(&mut **transaction)
-        .await
-        .map(drop)
+    for files in files.chunks(ROWS_AT_ONCE) {
+        let mut insert = Statement::new(format!("insert into files ({COLUMNS}, state, batch, changed_at) "));
+        insert.rows(files, |row, file| {
+            let partition = file.slices.first().filter(|_| file.kind == FileKind::Settled);
+            row.text(&file.key)
+                .and(file.table.source_name().to_owned())
+                .and(file.kind.word().to_owned())
+                .and(i64::from(file.day.number()))
+                .and(partition.map(|slice| slice.account.to_string()))
+                .and(partition.map(|slice| slice.region.to_string()))
+                .and(to_sql(file.rows))
+                .and(to_sql(file.bytes))
+                .and(file.time_min)
+                .and(file.time_max)
+                .and(state.to_owned())
+                .and(batch.0.clone())
+                .and(now.as_millisecond());
+        });
+        insert.execute(transaction).await?;
+    }
+    Ok(())
 }
 
+/// Hides files; false when one of them is hidden already.
 async fn retire(
     transaction: &mut Transaction<'_, Any>,
-    key: &str,
+    keys: &[&String],
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    let retired = sqlx::query(
-        "update files set state = 'retired', changed_at = $1 where file_key = $2 and state = 'visible'",
-    )
-    .bind(now.as_millisecond())
-    .bind(key)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(retired.rows_affected() == 1)
+    for keys in keys.chunks(ROWS_AT_ONCE) {
+        let mut update = Statement::new("update files set state = 'retired', changed_at = ");
+        update.number(now.as_millisecond()).push(" where state = 'visible' and file_key in ");
+        update.list(&keys.iter().map(|key| (*key).clone()).collect::<Vec<_>>());
+        if update.execute(transaction).await?.rows_affected() != keys.len() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn insert_settling(

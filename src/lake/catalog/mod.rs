@@ -18,13 +18,16 @@ use sqlx::{Any, AnyPool, Transaction};
 mod place;
 mod connect;
 mod retry;
+mod statement;
 mod row;
 mod claim;
+mod duty;
 mod file;
 mod set_aside;
 mod report;
 
 pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectOutcome, ObjectState};
+pub use duty::Duty;
 pub use file::{FileFilter, FileKind, LakeFile, Settling, Slice};
 pub use place::CatalogPlace;
 pub use report::{DaySummary, SetAsideSummary, SourceSummary};

@@ -7,6 +7,7 @@ use sqlx::{Any, Row, Transaction};
 use super::file::insert_visible;
 use super::retry::retrying;
 use super::row::{ObjectId, count, object_id};
+use super::statement::{ROWS_AT_ONCE, Statement};
 use super::{BatchId, Catalog, CatalogError, LakeFile, to_sql};
 
 /// One record, or the rest of an object, that was set aside.
@@ -122,22 +123,24 @@ pub(super) async fn insert_entries(
     entries: &[SetAsideEntry],
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    for entry in entries {
-        sqlx::query(
+    for entries in entries.chunks(ROWS_AT_ONCE) {
+        let mut insert = Statement::new(
             "insert into quarantine (entry_file, entry_line, bucket, object_key, version, record_index, source,
-             reason, state, set_aside_at) values ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)",
-        )
-        .bind(&entry.entry_file)
-        .bind(to_sql(entry.entry_line))
-        .bind(&entry.object.bucket)
-        .bind(&entry.object.key)
-        .bind(&entry.object.version)
-        .bind(to_sql(entry.record_index))
-        .bind(&entry.source)
-        .bind(&entry.reason)
-        .bind(now.as_millisecond())
-        .execute(&mut **transaction)
-        .await?;
+             reason, state, set_aside_at) ",
+        );
+        insert.rows(entries, |row, entry| {
+            row.text(&entry.entry_file)
+                .and(to_sql(entry.entry_line))
+                .and(entry.object.bucket.clone())
+                .and(entry.object.key.clone())
+                .and(entry.object.version.clone())
+                .and(to_sql(entry.record_index))
+                .and(entry.source.clone())
+                .and(entry.reason.clone())
+                .push(", 'open'")
+                .and(now.as_millisecond());
+        });
+        insert.execute(transaction).await?;
     }
     Ok(())
 }

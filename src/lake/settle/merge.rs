@@ -18,6 +18,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 
+use super::input::Input;
 use crate::lake::catalog::{FileKind, LakeFile, Slice};
 use crate::lake::parquet::{Encoder, FilePurpose};
 use crate::lake::path::{AccountId, EventDay, Partition, Region, settled_key};
@@ -29,15 +30,6 @@ const DECODE_ROWS: usize = 1024;
 const RUN_ROWS_MIN: usize = 32;
 /// Rows given to the encoder at once.
 const BATCH_ROWS: usize = 4096;
-
-/// A file to merge.
-#[derive(Debug)]
-pub(super) struct Input {
-    /// The whole file.
-    pub(super) bytes: Bytes,
-    /// Its accounts and Regions in the order of its rows.
-    pub(super) slices: Vec<Slice>,
-}
 
 /// A settled file, not yet in the store.
 #[derive(Debug)]
@@ -78,28 +70,28 @@ impl Merge<'_> {
             let partition =
                 Partition { table: self.table, day: self.day, account: *account, region: region.clone() };
             let mut output = Output::new(partition, self.name, self.file_bytes_max);
-            self.partition(&mut cursors, &mut output, &mut counts)?;
+            let is_wanted = self.partition(&mut cursors, &mut output, &mut counts, &mut sink)?;
             output.cut()?;
-            for merged in output.files {
-                if !sink(merged) {
-                    return Ok(counts);
-                }
+            if !is_wanted || !output.files.into_iter().all(&mut sink) {
+                break;
             }
         }
         Ok(counts)
     }
 
+    /// Merges a partition and gives away each file that is cut; false when nobody wants them.
     fn partition(
         &self,
         cursors: &mut [Cursor<'_>],
         output: &mut Output,
         counts: &mut Counts,
-    ) -> Result<(), ParquetError> {
+        sink: &mut impl FnMut(Merged) -> bool,
+    ) -> Result<bool, ParquetError> {
         let mut gather = Gather::default();
         let mut heap = BinaryHeap::new();
         for (number, cursor) in cursors.iter_mut().enumerate() {
             output.rows_expected += cursor.enter(&output.partition);
-            if let Some(time) = cursor.time()? {
+            if let Some(time) = cursor.first_time()? {
                 heap.push(Reverse((time, number)));
             }
         }
@@ -126,8 +118,12 @@ impl Merge<'_> {
                     gather.write(output)?;
                 }
             }
+            if !output.files.drain(..).all(&mut *sink) {
+                return Ok(false);
+            }
         }
-        gather.write(output)
+        gather.write(output)?;
+        Ok(true)
     }
 }
 
@@ -186,7 +182,7 @@ impl<'a> Cursor<'a> {
     fn open(&self) -> Result<ParquetRecordBatchReader, ParquetError> {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let builder =
-            ParquetRecordBatchReaderBuilder::try_new_with_options(self.input.bytes.clone(), options)?;
+            ParquetRecordBatchReaderBuilder::try_new_with_options(self.input.content.clone(), options)?;
         let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let narrow = |rows: u64| usize::try_from(rows).unwrap_or(total).min(total);
         let wanted = narrow(self.wanted.start)..narrow(self.wanted.end);
@@ -202,6 +198,15 @@ impl<'a> Cursor<'a> {
             .pop_front_if(|slice| slice.account == partition.account && slice.region == partition.region);
         self.left = here.map_or(0, |slice| slice.rows);
         self.left
+    }
+
+    /// Returns the time of the partition's first row. A file whose first row is known to come later is not
+    /// opened yet: of a day's files in one partition, few are open at once.
+    fn first_time(&mut self) -> Result<Option<i64>, ParquetError> {
+        match self.input.first_time {
+            Some(time) if self.left > 0 && self.reader.is_none() => Ok(Some(time)),
+            _ => self.time(),
+        }
     }
 
     /// Returns the time of the present row, decoding more when needed; `None` at the end of the partition.
@@ -355,6 +360,9 @@ struct Output {
     name: String,
     file_bytes_max: usize,
     open: Option<Open>,
+    /// Files ended so far.
+    cuts: u32,
+    /// Those that nobody has taken yet.
     files: Vec<Merged>,
 }
 
@@ -374,6 +382,7 @@ impl Output {
             name: name.to_owned(),
             file_bytes_max,
             open: None,
+            cuts: 0,
             files: Vec::new(),
         }
     }
@@ -403,7 +412,8 @@ impl Output {
             return Ok(());
         };
         let bytes = encoder.finish()?;
-        let name = format!("{}-{:04}", self.name, self.files.len());
+        let name = format!("{}-{:04}", self.name, self.cuts);
+        self.cuts += 1;
         let Partition { table, day, account, region } = &self.partition;
         let file = LakeFile {
             key: settled_key(&self.partition, &name),

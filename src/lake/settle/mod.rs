@@ -12,17 +12,23 @@
 //! A past day's partition ends as one file (several when it is large); today's gets
 //! one more with every run, and they are merged when the day is over.
 
+mod elected;
+mod input;
 mod merge;
 mod plan;
 mod sweep;
 
+pub use elected::{Schedule, keep_settled};
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutPayload};
+use object_store::PutPayload;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -30,24 +36,29 @@ use super::catalog::{BatchId, Catalog, CatalogError, FileFilter, LakeFile, Settl
 use super::path::EventDay;
 use super::store::Lake;
 use super::table::Table;
-use merge::{Input, Merged};
+use input::{Input, Spool};
+use merge::Merged;
 use plan::{Job, Round};
 
-use crate::cpu::compute;
+use crate::cpu;
 
 /// Bounds of settling.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SettleLimits {
     /// Files merged at once; more take another round.
     pub inputs_max: usize,
-    /// Their bytes, which are held in memory.
+    /// Their bytes. A partition that has more is merged from the disk.
     pub input_bytes_max: u64,
+    /// Where files of a bucket are put that exceed it together; the system's folder for such files by default.
+    pub spill_folder: Option<PathBuf>,
     /// A settled file is cut at this size: its encoder holds it in memory.
     pub file_bytes_max: usize,
     /// Merges that run at the same time.
     pub jobs: usize,
     /// How long a hidden hot file stays for queries that still read it.
     pub hot_grace: Duration,
+    /// How often workers settle; at zero they leave it to `ashiato settle`.
+    pub every: Duration,
     /// How old a file nobody knows, or a planned one, must be to be swept: longer than any batch lives.
     pub orphan_age: Duration,
 }
@@ -57,9 +68,11 @@ impl Default for SettleLimits {
         Self {
             inputs_max: 32,
             input_bytes_max: 128 << 20,
+            spill_folder: None,
             file_bytes_max: 64 << 20,
             jobs: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             hot_grace: Duration::from_secs(600),
+            every: Duration::from_secs(3600),
             orphan_age: Duration::from_secs(3600),
         }
     }
@@ -112,43 +125,68 @@ pub enum SettleError {
         #[source]
         source: parquet::errors::ParquetError,
     },
+    /// The folder for files that do not fit into memory is full, or not there.
+    #[error("settle: write to {folder}: give it room, or name another folder as settle.spill_folder")]
+    Spill {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A part of the work ended without an answer.
     #[error("settle: a merge ended without an answer")]
     Lost,
 }
 
 /// Settles everything that is due: all hot files, and partitions of past days that have several files.
-/// `told` is called after each table and day.
+/// `told` is called after each table and day, and ends the run there when it breaks: what is left waits for the next.
 ///
 /// # Errors
-/// The first failure; what was settled before stays settled.
+/// The first failure; everything else is settled all the same, unless it is the catalog that fails.
 pub async fn settle(
     catalog: &Catalog,
     lake: &Lake,
-    limits: SettleLimits,
+    limits: &SettleLimits,
     clock: fn() -> Timestamp,
-    mut told: impl FnMut(Table, EventDay, SettleSummary),
+    mut told: impl FnMut(Table, EventDay, SettleSummary) -> ControlFlow<()>,
 ) -> Result<SettleSummary, SettleError> {
     let mut summary = SettleSummary {
         swept: sweep::sweep(catalog, lake, limits, clock()).await?,
         ..SettleSummary::default()
     };
     let today = EventDay::of(clock().as_millisecond());
+    let (mut failed, mut failure) = (BTreeSet::new(), None);
     // Each round takes what fits; a round that finds nothing ends it. Every round leaves fewer files.
     loop {
         let visible = catalog.visible_files(&FileFilter::default()).await?;
-        let rounds = plan::rounds(visible, today, limits);
+        let mut rounds = plan::rounds(visible, today, limits);
+        rounds.retain(|round| !failed.contains(&(round.table, round.day)));
         if rounds.is_empty() {
             break;
         }
         for round in rounds {
             let (table, day) = (round.table, round.day);
-            // Another run may have settled these files first: the next look finds what is left.
-            if let Some(done) = settle_round(catalog, lake, round, limits, clock).await? {
-                summary.add(done);
-                told(table, day, done);
+            match settle_round(catalog, lake, round, limits, clock).await {
+                Ok(Some(done)) => {
+                    summary.add(done);
+                    if told(table, day, done).is_break() {
+                        return Ok(summary);
+                    }
+                }
+                // Another run may have settled these files first: the next look finds what is left.
+                Ok(None) => {}
+                Err(error @ SettleError::Catalog(_)) => return Err(error),
+                // One broken file keeps no other day from being settled.
+                Err(error) => {
+                    failed.insert((table, day));
+                    failure.get_or_insert(error);
+                }
             }
         }
+    }
+    if let Some(error) = failure {
+        return Err(error);
     }
     summary.swept += sweep::sweep(catalog, lake, limits, clock()).await?;
     Ok(summary)
@@ -171,11 +209,11 @@ async fn settle_round(
     catalog: &Catalog,
     lake: &Lake,
     round: Round,
-    limits: SettleLimits,
+    limits: &SettleLimits,
     clock: fn() -> Timestamp,
 ) -> Result<Option<SettleSummary>, SettleError> {
     let batch = BatchId(uuid::Uuid::now_v7().simple().to_string());
-    let Some(inputs) = read_inputs(catalog, lake, &round).await? else {
+    let Some(inputs) = read_inputs(catalog, lake, &round, limits).await? else {
         return Ok(None);
     };
     let inputs = Arc::new(inputs);
@@ -196,22 +234,27 @@ async fn settle_round(
         let name = format!("{batch}-{number}");
         start(
             &mut merging,
-            Work { inputs: Arc::clone(&inputs), job, name, round: (round.table, round.day), limits },
+            Work {
+                inputs: Arc::clone(&inputs),
+                job,
+                name,
+                round: (round.table, round.day),
+                file_bytes_max: limits.file_bytes_max,
+            },
             sender.clone(),
         );
     }
     drop((sender, inputs));
-    let mut files: Vec<Merged> = Vec::new();
-    while receiver.recv_many(&mut files, 64).await > 0 {
-        let fresh = std::mem::take(&mut files);
-        put_planned(catalog, lake, &batch, &fresh, clock()).await?;
-        settling.written.extend(fresh.into_iter().map(|merged| merged.file));
-    }
-    while let Some(ended) = merging.join_next().await {
-        let counts = ended.map_err(|_panic| SettleError::Lost)??;
-        settling.rows_in += counts.rows_in;
-        settling.rows_out += counts.rows_out;
-        settling.duplicates += counts.duplicates;
+    if let Err(error) = write_merged(catalog, lake, (&mut receiver, &mut merging), &mut settling, clock).await
+    {
+        // What a crash leaves here, the next run sweeps once it is old; a failure need not wait so long.
+        if let Err(left) = take_back(catalog, lake, &settling.written).await {
+            tracing::warn!(
+                error = &left as &dyn std::error::Error,
+                "files of a merge that failed are swept later"
+            );
+        }
+        return Err(error);
     }
     match catalog.commit_settling(&settling, clock()).await {
         Err(CatalogError::Fenced { .. }) => {
@@ -231,6 +274,29 @@ async fn settle_round(
     }))
 }
 
+/// Writes what the merges of a round make, as it comes, and adds up their rows.
+async fn write_merged(
+    catalog: &Catalog,
+    lake: &Lake,
+    (receiver, merging): (&mut mpsc::Receiver<Merged>, &mut JoinSet<Result<merge::Counts, SettleError>>),
+    settling: &mut Settling,
+    clock: fn() -> Timestamp,
+) -> Result<(), SettleError> {
+    let mut fresh: Vec<Merged> = Vec::new();
+    while receiver.recv_many(&mut fresh, 64).await > 0 {
+        settling.written.extend(fresh.iter().map(|merged| merged.file.clone()));
+        put_planned(catalog, lake, &settling.batch, &fresh, clock()).await?;
+        fresh.clear();
+    }
+    while let Some(ended) = merging.join_next().await {
+        let counts = ended.map_err(|_panic| SettleError::Lost)??;
+        settling.rows_in += counts.rows_in;
+        settling.rows_out += counts.rows_out;
+        settling.duplicates += counts.duplicates;
+    }
+    Ok(())
+}
+
 /// Deletes files that were written and will never be shown: Athena would count their rows twice.
 async fn take_back(catalog: &Catalog, lake: &Lake, written: &[LakeFile]) -> Result<(), SettleError> {
     for file in written {
@@ -246,7 +312,7 @@ struct Work {
     job: Job,
     name: String,
     round: (Table, EventDay),
-    limits: SettleLimits,
+    file_bytes_max: usize,
 }
 
 fn start(
@@ -255,14 +321,13 @@ fn start(
     sender: mpsc::Sender<Merged>,
 ) {
     let merge = move || {
-        let Work { inputs, job, name, round: (table, day), limits } = work;
-        let merge =
-            merge::Merge { table, day, inputs: &inputs, name: &name, file_bytes_max: limits.file_bytes_max };
+        let Work { inputs, job, name, round: (table, day), file_bytes_max } = work;
+        let merge = merge::Merge { table, day, inputs: &inputs, name: &name, file_bytes_max };
         // Nobody receives when the round was given up: the rest of the merge is for nothing.
         let merged = merge.run(&job.partitions, |file| sender.blocking_send(file).is_ok());
         merged.map_err(|source| SettleError::Parquet { table, day, source })
     };
-    merging.spawn(async { compute(merge).await.ok_or(SettleError::Lost)? });
+    merging.spawn(async { cpu::merge(merge).await.ok_or(SettleError::Lost)? });
 }
 
 /// Reads the files of a round; `None` when another run has replaced and deleted some of them.
@@ -270,9 +335,11 @@ async fn read_inputs(
     catalog: &Catalog,
     lake: &Lake,
     round: &Round,
+    limits: &SettleLimits,
 ) -> Result<Option<Vec<Input>>, SettleError> {
+    let spool = Spool::of(&round.files, limits);
     let read: Result<Vec<_>, _> = futures::stream::iter(&round.files)
-        .map(|file| read_input(catalog, lake, file))
+        .map(|file| input::read(catalog, lake, &spool, file))
         .buffered(8)
         .try_collect()
         .await;
@@ -295,14 +362,6 @@ async fn is_visible(catalog: &Catalog, round: &Round) -> Result<bool, SettleErro
     let visible = catalog.visible_files(&filter).await?;
     let is_seen = |file: &LakeFile| visible.iter().any(|other| other.key == file.key);
     Ok(round.files.iter().all(is_seen))
-}
-
-async fn read_input(catalog: &Catalog, lake: &Lake, file: &LakeFile) -> Result<Input, SettleError> {
-    let slices = if file.slices.is_empty() { catalog.slices(&file.key).await? } else { file.slices.clone() };
-    let wrong = |source| SettleError::Store { what: "read", key: file.key.clone(), source };
-    let object = lake.store.get(&Path::from(file.key.as_str())).await.map_err(wrong)?;
-    let bytes = object.bytes().await.map_err(wrong)?;
-    Ok(Input { bytes, slices: plan::in_order(slices) })
 }
 
 /// Records the names of files, then writes them.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::SettleLimits;
-use super::merge::Input;
+use super::input::Input;
 use crate::lake::catalog::{FileKind, LakeFile, Slice};
 use crate::lake::path::{AccountId, EventDay, Region};
 use crate::lake::table::Table;
@@ -24,7 +24,7 @@ pub(super) struct Job {
 
 /// Returns what is due. A round has all hot files of a table and day that fit, and, when the day is past, the
 /// settled files of the partitions that have more than one.
-pub(super) fn rounds(visible: Vec<LakeFile>, today: Option<EventDay>, limits: SettleLimits) -> Vec<Round> {
+pub(super) fn rounds(visible: Vec<LakeFile>, today: Option<EventDay>, limits: &SettleLimits) -> Vec<Round> {
     let mut groups: BTreeMap<(Table, EventDay), Vec<LakeFile>> = BTreeMap::new();
     for file in visible {
         groups.entry((file.table, file.day)).or_default().push(file);
@@ -46,7 +46,7 @@ pub(super) fn rounds(visible: Vec<LakeFile>, today: Option<EventDay>, limits: Se
 }
 
 /// Takes files while they fit; at least one.
-fn fitting(mut files: Vec<LakeFile>, limits: SettleLimits) -> Vec<LakeFile> {
+fn fitting(mut files: Vec<LakeFile>, limits: &SettleLimits) -> Vec<LakeFile> {
     files.sort_by(|a, b| a.key.cmp(&b.key));
     let mut bytes = 0;
     files
@@ -62,7 +62,7 @@ fn fitting(mut files: Vec<LakeFile>, limits: SettleLimits) -> Vec<LakeFile> {
 
 /// Returns the settled files of partitions that have several, unless each is as large as a file may be: whole
 /// partitions, as many as fit.
-fn crowded(settled: Vec<LakeFile>, limits: SettleLimits) -> Vec<LakeFile> {
+fn crowded(settled: Vec<LakeFile>, limits: &SettleLimits) -> Vec<LakeFile> {
     let mut partitions: BTreeMap<(AccountId, Region), Vec<LakeFile>> = BTreeMap::new();
     for file in settled {
         if let Some(slice) = file.slices.first() {
@@ -98,7 +98,7 @@ fn merge_of(file: &LakeFile) -> Option<&str> {
 }
 
 /// Splits a round into jobs of about the same number of rows, cut between partitions.
-pub(super) fn jobs(inputs: &[Input], limits: SettleLimits) -> Vec<Job> {
+pub(super) fn jobs(inputs: &[Input], limits: &SettleLimits) -> Vec<Job> {
     let mut rows: BTreeMap<(AccountId, Region), u64> = BTreeMap::new();
     for slice in inputs.iter().flat_map(|input| &input.slices) {
         *rows.entry((slice.account, slice.region.clone())).or_default() += slice.rows;
@@ -152,7 +152,7 @@ mod tests {
     /// Returns how many files are due when the files of one partition bear these names.
     fn due(names: &[&str], today: &str) -> usize {
         let files = names.iter().map(|name| file(name)).collect();
-        let rounds = rounds(files, EventDay::read(today), SettleLimits::default());
+        let rounds = rounds(files, EventDay::read(today), &SettleLimits::default());
         rounds.iter().map(|round| round.files.len()).sum()
     }
 

@@ -1,7 +1,7 @@
 //! Deletes files that nobody will read: replaced ones, and what crashes left behind.
 //!
 //! Promises: a visible file is never deleted, and neither is one that a live batch
-//! may still commit, which is why orphans must be older than any batch lives.
+//! may still commit: orphans are those of batches without claims, and older than any batch lives.
 
 use std::io::ErrorKind;
 use std::path::{Path as FsPath, PathBuf};
@@ -12,7 +12,7 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use super::{SettleError, SettleLimits};
-use crate::lake::catalog::Catalog;
+use crate::lake::catalog::{BatchId, Catalog};
 use crate::lake::path::OWN_PREFIXES;
 use crate::lake::store::{Lake, Place};
 
@@ -20,7 +20,7 @@ use crate::lake::store::{Lake, Place};
 pub(super) async fn sweep(
     catalog: &Catalog,
     lake: &Lake,
-    limits: SettleLimits,
+    limits: &SettleLimits,
     now: Timestamp,
 ) -> Result<u64, SettleError> {
     let before = |age: std::time::Duration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
@@ -105,12 +105,22 @@ async fn sweep_orphans(
     for meta in listed {
         let key = meta.location.to_string();
         let is_old = meta.last_modified.timestamp_millis() < older_than.as_millisecond();
-        if is_old && !catalog.knows_file(&key).await? {
+        // In this order: a batch that commits in between is known by the second question.
+        if is_old && !may_commit(catalog, &key).await? && !catalog.knows_file(&key).await? {
             delete(lake, &key).await?;
             swept += 1;
         }
     }
     Ok(swept)
+}
+
+/// Says whether the batch that wrote a file may still show it. Its age alone would not do: clocks differ.
+async fn may_commit(catalog: &Catalog, key: &str) -> Result<bool, SettleError> {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    match name.rsplit_once('-') {
+        Some((batch, _number)) => Ok(catalog.is_alive(&BatchId(batch.to_owned())).await?),
+        None => Ok(false),
+    }
 }
 
 pub(super) async fn delete(lake: &Lake, key: &str) -> Result<(), SettleError> {

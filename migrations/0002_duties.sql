@@ -1,0 +1,11 @@
+-- Work that one process does for all. `holder` is at it until `lease_until`; it is due again a while after `done_at`.
+create table duties (
+    duty        text primary key,
+    holder      text not null,
+    lease_until bigint not null,
+    done_at     bigint not null
+);
+
+-- Batches are asked for their claims alone; of a year's objects, few are claimed.
+drop index objects_by_batch;
+create index objects_claimed_by_batch on objects (batch) where state = 'claimed';
