@@ -5,6 +5,8 @@
 //! Region and who pays. Nothing is looked for until the first service is asked, so that
 //! work on folders never waits for a metadata service.
 
+pub mod buckets;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::{Mutex, OnceCell};
 
 /// What a role's sessions are called; CloudTrail shows it.
@@ -72,7 +75,8 @@ impl Aws {
 
     /// Returns the settings all clients share, without any declared role.
     pub async fn shared(&self) -> &SdkConfig {
-        self.shared.get_or_init(load).await
+        // The SDK's futures are large; everything that waits for one would be as large.
+        self.shared.get_or_init(|| Box::pin(load())).await
     }
 
     /// Returns the settings for a place: its role's credentials, its Region.
@@ -87,6 +91,14 @@ impl Aws {
         settings.build()
     }
 
+    /// Returns where S3 is, when that is not AWS's own: an emulator, a private endpoint.
+    pub fn s3_endpoint(settings: &SdkConfig) -> Option<String> {
+        let mut key = ServiceConfigKey::builder();
+        key = key.service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url");
+        let of_service = key.build().ok().and_then(|key| settings.service_config()?.load_config(key));
+        of_service.or_else(|| settings.endpoint_url().map(str::to_owned))
+    }
+
     /// Returns the credentials of a role, each role's once, so that all clients share one cache.
     async fn role(&self, role: &Role) -> SharedCredentialsProvider {
         let mut roles = self.roles.lock().await;
@@ -98,7 +110,7 @@ impl Aws {
         if let Some(external_id) = &role.external_id {
             builder = builder.external_id(external_id);
         }
-        let provider = SharedCredentialsProvider::new(builder.build().await);
+        let provider = SharedCredentialsProvider::new(Box::pin(builder.build()).await);
         roles.insert(role.clone(), provider.clone());
         provider
     }

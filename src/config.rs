@@ -14,6 +14,7 @@ use crate::aws::{BucketAccess, Role};
 use crate::ingest::IngestLimits;
 use crate::ingest::source::custom::mapping::{Mapping, MappingError};
 use crate::ingest::source::declared::{Declarations, Declared};
+use crate::lake::bucket::WriteSettings;
 use crate::lake::catalog::{CatalogLimits, CatalogPlace};
 use crate::lake::settle::SettleLimits;
 use crate::lake::store::{Place, StoreError};
@@ -26,6 +27,8 @@ pub const DEFAULT_FILE: &str = "ashiato.toml";
 pub struct Config {
     /// The lake.
     pub lake: Option<Place>,
+    /// How its objects are written when it is in a bucket.
+    pub lake_writes: WriteSettings,
     /// The catalog, when it is no file beside the lake.
     pub catalog: Option<CatalogPlace>,
     /// Bounds of the catalog.
@@ -127,6 +130,8 @@ pub enum ConfigError {
 #[serde(deny_unknown_fields, default)]
 struct Written {
     lake: Option<String>,
+    lake_kms_key: Option<String>,
+    lake_acl: Option<String>,
     catalog: Option<String>,
     catalog_busy_timeout: Option<String>,
     catalog_connections_max: Option<u32>,
@@ -199,8 +204,10 @@ struct WrittenQuery {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 30] = [
     "lake",
+    "lake_kms_key",
+    "lake_acl",
     "catalog",
     "catalog_busy_timeout",
     "catalog_connections_max",
@@ -355,7 +362,12 @@ impl Written {
     fn check(self, folder: &Path) -> Result<Config, ConfigError> {
         let lake = self.lake.as_deref().map(Place::read).transpose()?;
         let catalog = self.catalog.as_deref().map(CatalogPlace::read);
-        let mut config = Config { lake, catalog, log: self.log, ..Config::default() };
+        let lake_writes = WriteSettings { kms_key: self.lake_kms_key, acl: self.lake_acl };
+        if let Some(acl) = lake_writes.acl.as_ref().filter(|acl| !WriteSettings::is_acl(acl)) {
+            let what = format!("{acl} is no canned ACL of S3 such as bucket-owner-full-control");
+            return Err(ConfigError::Value { key: "lake_acl", what });
+        }
+        let mut config = Config { lake, lake_writes, catalog, log: self.log, ..Config::default() };
         put_duration(
             &mut config.catalog_limits.busy_timeout,
             self.catalog_busy_timeout.as_deref(),
@@ -477,6 +489,7 @@ mod tests {
         assert!(read("[ingest]\nlane = 1", &[]).unwrap_err().contains("unknown field `lane`"));
         assert!(read("", &[("ASHIATO_LANES", "1")]).unwrap_err().starts_with("ASHIATO_LANES is no setting"));
         assert!(read("[ingest]\nlanes = 0", &[]).unwrap_err().contains("not between 1 and 256"));
+        assert!(read("lake_acl = \"mine\"", &[]).unwrap_err().contains("no canned ACL"));
         assert!(read("[ingest]\nlease = \"soon\"", &[]).unwrap_err().contains("no duration"));
     }
 
@@ -512,6 +525,7 @@ mod tests {
             let value =
                 if key.ends_with("queue") { "https://sqs.eu-west-1.amazonaws.com/1/q" } else { value };
             let value = if key.ends_with("folder") { "/tmp/x" } else { value };
+            let value = if key.ends_with("acl") { "bucket-owner-full-control" } else { value };
             let value = if key.ends_with("listen") { "127.0.0.1:9464" } else { value };
             let value = if LISTS.contains(&key) { "[{place = \"s3://b/p\"}]" } else { value };
             read("", &[(&variable(key), value)]).unwrap();

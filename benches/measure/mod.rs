@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ashiato::ingest::fetch::Archive;
+use ashiato::ingest::archive::Archive;
 use ashiato::ingest::list::{Lister, read_places};
 use ashiato::ingest::progress::Progress;
 use ashiato::ingest::{EmbeddedQueue, IngestLimits, Trail};
@@ -19,7 +19,7 @@ pub(crate) struct Figures {
 }
 
 pub(crate) async fn open(folder: &Path) -> (Catalog, Lake) {
-    let lake = Lake::open(Place::read(&folder.display().to_string()).unwrap()).unwrap();
+    let lake = Lake::in_folder(std::path::absolute(folder).unwrap()).unwrap();
     (Catalog::open(&folder.join("catalog.sqlite")).await.unwrap(), lake)
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::{Ending, ingest, now, settle};
 use crate::config::Config;
 use crate::demo::{ArchiveSpec, ArchiveSummary, write_archive, write_companions};
-use crate::ingest::fetch::Archive;
+use crate::ingest::archive::Archive;
 use crate::ingest::list::{Lister, read_places};
 use crate::ingest::progress::Progress;
 use crate::ingest::{EmbeddedQueue, IngestLimits, Trail};
@@ -96,7 +96,7 @@ pub(crate) async fn run(
     let (archive_folder, lake_folder) = (args.folder.join("archive"), args.folder.join("lake"));
     let summary = prepare(&args.folder, &archive_folder, err)?;
     let incident = summary.incident.as_ref().context("the demo's archive has an incident")?;
-    let lake = Lake::open(Place::read(&lake_folder.display().to_string())?)?;
+    let lake = Lake::in_folder(std::path::absolute(&lake_folder)?)?;
     let catalog = Catalog::open(&lake_folder.join("catalog.sqlite")).await?;
 
     writeln!(out, "\n$ ashiato ingest {} --lake {}", archive_folder.display(), lake_folder.display())?;

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use super::{Ending, Session, now, table};
-use crate::ingest::fetch::Archive;
+use crate::ingest::archive::Archive;
 use crate::ingest::list::{Lister, read_places};
 use crate::ingest::progress::{Progress, Snapshot};
 use crate::ingest::{EmbeddedQueue, Trail};
@@ -46,13 +46,13 @@ impl IngestArgs {
 
 pub(crate) async fn run(args: IngestArgs, session: Session<'_>) -> anyhow::Result<Ending> {
     let places = args.places.iter().map(|place| Place::read(place)).collect::<Result<Vec<_>, _>>()?;
-    let Session { config, catalog, lake, out, is_watched, .. } = session;
+    let Session { config, aws, catalog, lake, out, is_watched, .. } = session;
     let started = Instant::now();
     let (interrupt, interrupted) = watch::channel(false);
     let progress = Arc::new(Progress::default());
     let limits = config.ingest;
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, QUEUED_MAX));
-    let archive = Arc::new(Archive::new(config.declarations));
+    let archive = Arc::new(Archive::new(config.declarations, Arc::clone(&aws)));
     let lister =
         Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };
@@ -138,7 +138,7 @@ pub(super) fn summary(out: &mut dyn Write, snapshot: &Snapshot, elapsed: Duratio
         writeln!(out, "{} objects were in the lake already", snapshot.already)?;
     }
     for (object, reason) in snapshot.failures.iter().chain(&snapshot.unreachable) {
-        writeln!(out, "cannot read {}: {}", table::printable(object), table::printable(reason))?;
+        writeln!(out, "cannot read {}: {}", table::name(object), table::name(reason))?;
     }
     let set_aside: u64 = snapshot.sources.values().map(|source| source.set_aside).sum();
     if set_aside > 0 {

@@ -17,7 +17,7 @@ use super::worker::Ends;
 use super::{Ending, Session, now};
 use crate::aws::Aws;
 use crate::config::{FunctionFacts, WorkerSettings};
-use crate::ingest::fetch::Archive;
+use crate::ingest::archive::Archive;
 use crate::ingest::invocation::{InvocationQueue, run_invocation};
 use crate::ingest::progress::{Progress, Totals};
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
@@ -102,10 +102,11 @@ pub(crate) async fn run(session: Session<'_>) -> anyhow::Result<Ending> {
     let mut limits = config.ingest;
     limits.lanes = limits.lanes.min(lanes_of(facts.memory_mib));
     let (stop, stopped) = watch::channel(false);
+    let archive = Arc::new(Archive::new(config.declarations, Arc::clone(&aws)));
     let function = Function {
         aws,
         settings: config.worker,
-        archive: Arc::new(Archive::new(config.declarations)),
+        archive,
         catalog,
         lake,
         limits,

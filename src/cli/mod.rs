@@ -145,13 +145,14 @@ pub(crate) fn now() -> jiff::Timestamp {
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let (mut out, mut err) = (std::io::BufWriter::new(std::io::stdout()), std::io::stderr());
+    let out = Output { stdout: std::io::stdout(), is_closed: false };
+    let (mut out, mut err) = (std::io::BufWriter::new(out), std::io::stderr());
     let ended = start(cli, &mut out).and_then(|ending| out.flush().map(|()| ending).map_err(Into::into));
     match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Incomplete) => ExitCode::from(3),
         Ok(Ending::Interrupted) => ExitCode::from(130),
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(_) if out.get_ref().is_closed => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done about a closed stderr.
             drop(writeln!(err, "ashiato: {}", table::printable(&told(&error))));
@@ -174,9 +175,30 @@ fn told(error: &anyhow::Error) -> String {
     told
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let closed = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
+/// Standard output, which its reader may close when it has seen enough: no failure of ours. A connection to S3 or
+/// a database that breaks has the same error, and is one.
+struct Output {
+    stdout: std::io::Stdout,
+    is_closed: bool,
+}
+
+impl Output {
+    fn noting<T>(&mut self, written: std::io::Result<T>) -> std::io::Result<T> {
+        self.is_closed |= written.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
+        written
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.stdout.write(bytes);
+        self.noting(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let flushed = self.stdout.flush();
+        self.noting(flushed)
+    }
 }
 
 fn start(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
@@ -237,9 +259,9 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         }
         _ => {}
     }
-    let lake = Lake::open(place)?;
-    let catalog = Catalog::open_with(&catalog_place, config.catalog_limits).await?;
     let aws = Arc::new(Aws::new(config.buckets.clone()));
+    let lake = Lake::open(place, &aws, config.lake_writes.clone()).await?;
+    let catalog = Catalog::open_with(&catalog_place, config.catalog_limits).await?;
     let session = Session { config, aws, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };
     let ending = match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::ingest::summary;
 use super::{Ending, Session, now, table};
-use crate::ingest::fetch::Archive;
+use crate::ingest::archive::Archive;
 use crate::ingest::list::{Lister, read_places};
 use crate::ingest::notification::{ObjectRef, write_notification};
 use crate::ingest::progress::Progress;
@@ -98,9 +98,9 @@ async fn show(number: usize, session: Session<'_>) -> anyhow::Result<Ending> {
     let lines = read_lines(&lake, &entry.entry_file).await?;
     let line = usize::try_from(entry.entry_line).ok().and_then(|at| lines.get(at));
     let line = line.with_context(|| format!("{} has no line {}", entry.entry_file, entry.entry_line))?;
-    writeln!(out, "object  {}", table::printable(&line.object))?;
+    writeln!(out, "object  {}", table::name(&line.object))?;
     writeln!(out, "record  {}", line.record)?;
-    writeln!(out, "reason  {}", table::printable(&line.reason))?;
+    writeln!(out, "reason  {}", table::name(&line.reason))?;
     let kept = if line.is_whole { "" } else { " (the first of them)" };
     writeln!(out, "bytes   {}{kept}", line.bytes().len())?;
     match (&line.text, &line.hex) {
@@ -112,7 +112,7 @@ async fn show(number: usize, session: Session<'_>) -> anyhow::Result<Ending> {
 }
 
 async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session { config, catalog, lake, out, .. } = session;
+    let Session { config, aws, catalog, lake, out, .. } = session;
     let started = std::time::Instant::now();
     let failed = catalog.forget_failed().await?;
     let limits = config.ingest;
@@ -122,11 +122,12 @@ async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
             bucket: id.bucket.clone(),
             key: id.key.clone(),
             version: id.version.clone(),
-            size: None,
+            ..ObjectRef::default()
         };
         queue.send(write_notification(&object)).await;
     }
-    let (progress, archive) = (Arc::new(Progress::default()), Arc::new(Archive::new(config.declarations)));
+    let (progress, archive) =
+        (Arc::new(Progress::default()), Arc::new(Archive::new(config.declarations, Arc::clone(&aws))));
     let lister =
         Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };

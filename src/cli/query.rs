@@ -275,7 +275,6 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::lake::store::Place;
 
     #[derive(Debug, Parser)]
     struct Cli {
@@ -299,7 +298,7 @@ mod tests {
     async fn ask(words: &[&str], out: Writer<'_>) -> anyhow::Result<String> {
         let folder = tempfile::tempdir()?;
         let catalog = Catalog::open(&folder.path().join("catalog.db")).await?;
-        let lake = Lake::open(Place::Folder(folder.path().join("lake")))?;
+        let lake = Lake::in_folder(folder.path().join("lake"))?;
         let args = Cli::try_parse_from([&["query"], words].concat())?.query;
         let mut err = Vec::new();
         run(args, (catalog, lake), out, &mut err, false).await?;

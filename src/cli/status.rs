@@ -60,7 +60,7 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
     }
     print_reasons(out, &reasons)?;
     for (id, reason) in failed {
-        writeln!(out, "cannot read {}: {}", table::printable(&id.to_string()), table::printable(&reason))?;
+        writeln!(out, "cannot read {}: {}", table::name(&id.to_string()), table::name(&reason))?;
     }
     Ok(Ending::Done)
 }

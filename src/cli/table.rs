@@ -9,6 +9,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
+/// Returns the name of something as one line that is safe on a terminal: what it says cannot look like ours.
+pub(crate) fn name(text: &str) -> String {
+    visible(text).into_owned()
+}
+
 /// Prints rows below their headings, numbers to the right.
 pub(crate) fn print(out: &mut dyn Write, headings: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
     let rows: Vec<Vec<String>> =

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::ingest::summary;
 use super::{Ending, Session, health, now};
 use crate::config::WorkerSettings;
-use crate::ingest::fetch::Archive;
+use crate::ingest::archive::Archive;
 use crate::ingest::progress::{Progress, Totals};
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
 use crate::ingest::{Outage, Trail};
@@ -74,7 +74,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let (catalog_settled, lake_settled) = (catalog.clone(), lake.clone());
     let trail = Arc::new(Trail {
         queue,
-        archive: Arc::new(Archive::new(config.declarations)),
+        archive: Arc::new(Archive::new(config.declarations, Arc::clone(&aws))),
         catalog,
         lake,
         limits,

@@ -10,15 +10,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use sha2::{Digest, Sha256};
 
-use super::error::{IngestError, Setback};
+use super::archive::{ArchiveError, Head, Sought};
+use super::error::{IngestError, Setback, chain};
 use super::fetch::Wanted;
 use super::lane::Work;
 use super::notification::{Notice, ObjectRef, read_notification};
 use super::queue::{Queue, QueueMessage};
 use super::source::LogSource;
-use super::source::key::{KeyFacts, KeyVerdict};
+use super::source::key::{KeyFacts, KeyVerdict, SkipReason};
 use super::trail::Trail;
 use crate::lake::catalog::{BatchId, Claim, ClaimedObject, ObjectId};
 use crate::lake::path::EventDay;
@@ -61,6 +63,9 @@ pub fn read_messages<Q: Queue>(messages: &[QueueMessage], trail: &Trail<Q>) -> A
             Ok(Notice::Objects(objects, left_alone)) => {
                 left_alone.into_iter().for_each(|reason| trail.progress.skip(reason));
                 for object in objects {
+                    if let Some(region) = &object.region {
+                        trail.archive.hint(&object.bucket, region);
+                    }
                     match trail.archive.declarations.read(&object.bucket, &object.key) {
                         KeyVerdict::Skip(reason) => trail.progress.skip(reason),
                         KeyVerdict::Read(facts) => {
@@ -87,8 +92,8 @@ fn carried(queue: &str, text: &str) -> ObjectRef {
     ObjectRef {
         bucket: format!("sqs://{queue}"),
         key: format!("{digest}.json"),
-        version: String::new(),
         size: Some(text.len() as u64),
+        ..ObjectRef::default()
     }
 }
 
@@ -103,12 +108,14 @@ pub async fn claim<Q: Queue>(
 ) -> Result<Claimed, IngestError> {
     let now = (trail.clock)();
     let Announced { objects: found, mut setbacks } = announced;
+    let found = look_up(trail, found, &mut setbacks).await;
     let (mut messages, mut wishes, mut wanted) = (HashMap::new(), Vec::new(), Vec::new());
     for Found { object, facts, body, message } in found {
         let id = ObjectId { bucket: object.bucket, key: object.key, version: object.version };
         if messages.insert(id.clone(), message).is_none() {
             wishes.push(wish(&id, &facts));
-            wanted.push(Wanted { object: 0, id, facts: Arc::new(facts), size: object.size, body });
+            let (version_id, facts) = (object.version_id, Arc::new(facts));
+            wanted.push(Wanted { object: 0, id, version_id, facts, size: object.size, body });
         }
     }
     let mut claims = Vec::new();
@@ -133,6 +140,38 @@ pub async fn claim<Q: Queue>(
     }
     let day = EventDay::of(now.as_millisecond()).ok_or(IngestError::Lost { what: "the clock" })?;
     Ok(Claimed { work: Work { batch: batch.clone(), day, objects }, setbacks, messages })
+}
+
+/// Asks S3 for the ETag of objects that were announced without: it is what tells one object from another.
+async fn look_up<Q: Queue>(trail: &Trail<Q>, found: Vec<Found>, setbacks: &mut Setbacks) -> Vec<Found> {
+    let looking = futures::stream::iter(found).map(|mut found| async move {
+        let ObjectRef { bucket, key, version, version_id, .. } = &found.object;
+        if !version.is_empty() || bucket.contains("://") {
+            return (found, Ok(()));
+        }
+        let sought = Sought { bucket, key, etag: "", version_id: version_id.as_deref() };
+        let head = trail.archive.head(sought).await;
+        let known = head.map(|Head { size, etag, version_id }| {
+            found.object.version = etag;
+            found.object.version_id = version_id;
+            found.object.size = Some(size);
+        });
+        (found, known)
+    });
+    let mut looked_up = looking.buffered(trail.limits.fetch.concurrency);
+    let mut known = Vec::new();
+    while let Some((found, answer)) = looked_up.next().await {
+        match answer {
+            Ok(()) => known.push(found),
+            Err(ArchiveError::Gone) => trail.progress.skip(SkipReason::Gone),
+            Err(error) => {
+                let ObjectRef { bucket, key, version, .. } = found.object;
+                let (object, why) = (ObjectId { bucket, key, version }, chain(&error));
+                setbacks.insert(found.message, Setback::Unreachable { object, why });
+            }
+        }
+    }
+    known
 }
 
 fn wish(id: &ObjectId, facts: &KeyFacts) -> ClaimedObject {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::archive::ArchiveError;
 use super::limits::IngestLimits;
 use super::notification::NotificationError;
 use super::write::WriteError;
@@ -44,7 +45,7 @@ pub enum IngestError {
         place: String,
         /// Why.
         #[source]
-        source: object_store::Error,
+        source: ArchiveError,
     },
     /// An object broke off while it was fetched.
     #[error("fetch {object}")]
@@ -53,7 +54,16 @@ pub enum IngestError {
         object: Box<ObjectId>,
         /// Why.
         #[source]
-        source: object_store::Error,
+        source: ArchiveError,
+    },
+    /// No object of a batch can be fetched, since the archive does not answer.
+    #[error("fetch {object}, as all others of its batch")]
+    Away {
+        /// One of the objects.
+        object: Box<ObjectId>,
+        /// Why.
+        #[source]
+        source: ArchiveError,
     },
     /// Records could not be made a file.
     #[error("make the files of batch {batch}")]
@@ -139,6 +149,7 @@ impl Setback<'_> {
         // A worker that is alive is done long before its lease ends: look again soon, but not so often that
         // the queue's redrive policy takes a message for a bad one.
         const LOOK_AGAIN: Duration = Duration::from_secs(5);
+        const ALONE_FROM: u32 = 3;
         let retry_below = |deliveries_max| {
             if deliveries < deliveries_max {
                 Fate::Retry { after: back_off(deliveries) }
@@ -159,6 +170,10 @@ impl Setback<'_> {
                 IngestError::Fetch { .. } | IngestError::Make { .. } | IngestError::Lost { .. } => {
                     retry_below(limits.deliveries_max)
                 }
+                // From the third delivery on a message is alone: then it may be its object that is never given,
+                // and waiting for that would hold a lane for good.
+                IngestError::Away { .. } if deliveries < ALONE_FROM => Fate::Wait,
+                IngestError::Away { .. } => retry_below(limits.fetch_deliveries_max),
                 IngestError::Queue { .. }
                 | IngestError::Catalog(_)
                 | IngestError::Store(_)
@@ -229,6 +244,9 @@ mod tests {
         check(&Setback::Failed(&lost), [(3, after(4)), (5, Fate::DeadLetter)]);
         let fenced = IngestError::Catalog(CatalogError::Fenced { batch: BatchId("x".into()) });
         check(&Setback::Failed(&fenced), [(1, after(1)), (99, after(1))]);
+        let object = || Box::new(ObjectId { bucket: "b".into(), key: "k".into(), version: String::new() });
+        let away = IngestError::Away { object: object(), source: ArchiveError::away("timed out") };
+        check(&Setback::Failed(&away), [(1, Fate::Wait), (5, Fate::DeadLetter)]);
         let outage = IngestError::Queue { what: "receive", source: "timed out".into() };
         check(&Setback::Failed(&outage), [(1, Fate::Wait), (99, Fate::Wait)]);
     }

@@ -4,20 +4,16 @@
 //! fetched whole and several at a time; large ones in ranges, one after another.
 //! Promises: no more than [`FetchLimits::ahead_bytes_max`] wait to be unpacked.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::archive::{Archive, ArchiveError, First, Sought};
 use super::segment::Piece;
-use super::source::declared::Declarations;
 use super::source::key::KeyFacts;
 use crate::lake::catalog::ObjectId;
-use crate::lake::store::{Place, StoreError};
 
 /// Bounds of fetching.
 #[derive(Debug, Clone, Copy)]
@@ -43,12 +39,22 @@ pub struct Wanted {
     pub object: u32,
     /// Which it is.
     pub id: ObjectId,
+    /// Its version id, where its bucket keeps versions.
+    pub version_id: Option<String>,
     /// What its key says.
     pub facts: Arc<KeyFacts>,
     /// Its size, where that is known.
     pub size: Option<u64>,
     /// Its bytes, when the message that announced it carried them.
     pub body: Option<Bytes>,
+}
+
+impl Wanted {
+    /// Names it to the archive.
+    fn sought<'a>(&'a self, etag: &'a str) -> Sought<'a> {
+        let ObjectId { bucket, key, .. } = &self.id;
+        Sought { bucket, key, etag, version_id: self.version_id.as_deref() }
+    }
 }
 
 /// What fetching sends: a piece, or why there is none.
@@ -59,40 +65,9 @@ pub struct Fetched {
     /// No piece of the object came before.
     pub first: bool,
     /// The piece.
-    pub piece: Result<Piece, object_store::Error>,
+    pub piece: Result<Piece, ArchiveError>,
     /// Lets go of the piece's share of what may wait.
     pub permit: Option<OwnedSemaphorePermit>,
-}
-
-/// Opens the stores of an archive's buckets, each once.
-#[derive(Debug, Default)]
-pub struct Archive {
-    /// Places whose logs the configuration declares.
-    pub declarations: Declarations,
-    stores: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
-}
-
-impl Archive {
-    /// Returns an archive of which something is declared.
-    pub fn new(declarations: Declarations) -> Self {
-        Self { declarations, stores: Mutex::default() }
-    }
-
-    /// Returns the store of a bucket, or of a folder named by a `file://` URL.
-    ///
-    /// # Errors
-    /// The folder is not there, the settings for the bucket are wrong, or it is a queue: a record that came in
-    /// a message is read with its message and never again.
-    pub fn store(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
-        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = stores.get(bucket) {
-            return Ok(Arc::clone(store));
-        }
-        let text = if bucket.contains("://") { bucket.to_owned() } else { format!("s3://{bucket}") };
-        let store = Place::read(&text)?.open()?;
-        stores.insert(bucket.to_owned(), Arc::clone(&store));
-        Ok(store)
-    }
 }
 
 /// Fetches objects in their order and sends the pieces, until the receiver is gone.
@@ -113,15 +88,16 @@ pub async fn fetch_all(
                 let size = wanted.size.unwrap_or(limits.piece_bytes).min(limits.piece_bytes);
                 let permit = acquire(&room, size, limits).await;
                 let first = match wanted.body.clone() {
-                    Some(bytes) => Ok(First { size: bytes.len() as u64, bytes, rest: None }),
-                    None => fetch_first(&archive, &wanted, limits.piece_bytes).await,
+                    Some(bytes) => Ok(First { size: bytes.len() as u64, bytes, etag: String::new() }),
+                    None => archive.first(wanted.sought(&wanted.id.version), limits.piece_bytes).await,
                 };
                 (wanted, first, permit)
             }
         })
         .buffered(limits.concurrency);
     while let Some((wanted, first, permit)) = firsts.next().await {
-        let sending = Sending { wanted: &wanted, room: &rest_room, limits, sender: &sender };
+        let sending =
+            Sending { archive: &archive, wanted: &wanted, room: &rest_room, limits, sender: &sender };
         if !sending.object(first, permit).await {
             return;
         }
@@ -135,35 +111,9 @@ async fn acquire(room: &Arc<Semaphore>, bytes: u64, limits: FetchLimits) -> Opti
     Arc::clone(room).acquire_many_owned(bytes).await.ok()
 }
 
-/// The first piece of an object, its size, and where the rest comes from.
-struct First {
-    bytes: Bytes,
-    size: u64,
-    rest: Option<(Arc<dyn ObjectStore>, Path)>,
-}
-
-async fn fetch_first(
-    archive: &Archive,
-    wanted: &Wanted,
-    piece_bytes: u64,
-) -> Result<First, object_store::Error> {
-    let store = archive
-        .store(&wanted.id.bucket)
-        .map_err(|source| object_store::Error::Generic { store: "archive", source: Box::new(source) })?;
-    let path = Path::parse(&wanted.id.key)?;
-    let result = store.get(&path).await?;
-    let size = result.meta.size;
-    let bytes = if size <= piece_bytes {
-        result.bytes().await?
-    } else {
-        drop(result);
-        store.get_range(&path, 0..piece_bytes).await?
-    };
-    Ok(First { bytes, size, rest: Some((store, path)) })
-}
-
 /// Sends one object.
 struct Sending<'a> {
+    archive: &'a Archive,
     wanted: &'a Wanted,
     room: &'a Arc<Semaphore>,
     limits: FetchLimits,
@@ -172,12 +122,8 @@ struct Sending<'a> {
 
 impl Sending<'_> {
     /// False when nobody receives any more.
-    async fn object(
-        &self,
-        first: Result<First, object_store::Error>,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> bool {
-        let First { bytes, size, rest } = match first {
+    async fn object(&self, first: Result<First, ArchiveError>, permit: Option<OwnedSemaphorePermit>) -> bool {
+        let First { bytes, size, etag } = match first {
             Ok(first) => first,
             Err(error) => return self.send(true, Err(error), None).await,
         };
@@ -185,11 +131,10 @@ impl Sending<'_> {
         if !self.send(true, Ok(self.piece(bytes, true, sent >= size)), permit).await {
             return false;
         }
-        let Some((store, path)) = rest else { return true };
         while sent < size {
             let end = size.min(sent + self.limits.piece_bytes);
             let permit = acquire(self.room, end - sent, self.limits).await;
-            let piece = store.get_range(&path, sent..end).await;
+            let piece = self.archive.range(self.wanted.sought(&etag), sent..end).await;
             sent = end;
             let failed = piece.is_err();
             let piece = piece.map(|bytes| self.piece(bytes, false, sent >= size));
@@ -208,7 +153,7 @@ impl Sending<'_> {
     async fn send(
         &self,
         first: bool,
-        piece: Result<Piece, object_store::Error>,
+        piece: Result<Piece, ArchiveError>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> bool {
         self.sender.send(Fetched { object: self.wanted.object, first, piece, permit }).await.is_ok()

@@ -13,6 +13,7 @@ use object_store::PutPayload;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
+use super::archive::ArchiveError;
 use super::batch::{Builders, Built, Source, plan};
 use super::commit::{Written, outcome};
 use super::error::{IngestError, chain};
@@ -129,10 +130,11 @@ impl Lane {
         let naming = Arc::new(Naming { work, names });
         let (mut tallies, mut duplicates) = (BTreeMap::new(), BTreeMap::new());
         let (mut written, mut number) = (Written::default(), 0);
+        let mut missing = Missing::default();
         loop {
             let mut fetched = Vec::new();
             let ended = receiver.recv_many(&mut fetched, PIECES_AT_ONCE).await == 0;
-            let mut pieces = sort_out(fetched, &naming, &mut tallies, &mut written.unreachable)?;
+            let mut pieces = sort_out(fetched, &naming, &mut tallies, &mut missing)?;
             loop {
                 let absorbed = self.absorb(pieces, &naming, number, ended).await?;
                 self.hands = Some(absorbed.hands);
@@ -152,6 +154,7 @@ impl Lane {
                 break;
             }
         }
+        written.unreachable = missing.unreachable(naming.work.objects.len())?;
         conclude(&naming.work, (&mut tallies, &duplicates), &mut written);
         Ok(written)
     }
@@ -207,18 +210,46 @@ fn make(hands: &mut Hands, naming: &Naming, number: u32) -> Result<Made, IngestE
     Ok(Made { files, set_aside: set_aside::file(&hands.segment, &naming.work.objects, key), duplicates })
 }
 
+/// Objects of a batch that could not be fetched.
+#[derive(Debug, Default)]
+struct Missing {
+    refused: Vec<(ObjectId, String)>,
+    away: Vec<(ObjectId, ArchiveError)>,
+    pieces: usize,
+}
+
+impl Missing {
+    /// How many objects have to be away, and none there, until nobody asks for the rest of a long batch.
+    const AWAY_ENOUGH: usize = 16;
+
+    /// An archive that answers for none of the batch's objects is away; one that answers for some is not.
+    fn unreachable(mut self, objects: usize) -> Result<Vec<(ObjectId, String)>, IngestError> {
+        if self.away.len() == objects {
+            self.is_away()?;
+        }
+        self.refused.extend(self.away.into_iter().map(|(id, error)| (id, chain(&error))));
+        Ok(self.refused)
+    }
+
+    fn is_away(&mut self) -> Result<(), IngestError> {
+        let away = self.away.pop();
+        away.map_or(Ok(()), |(id, source)| Err(IngestError::Away { object: Box::new(id), source }))
+    }
+}
+
 /// Separates pieces from objects that could not be fetched. One of which nothing was read yet costs itself;
 /// one that broke off half-way costs the batch, whose rows it is part of.
 fn sort_out(
     fetched: Vec<Fetched>,
     naming: &Naming,
     tallies: &mut BTreeMap<u32, Tally>,
-    unreachable: &mut Vec<(ObjectId, String)>,
+    missing: &mut Missing,
 ) -> Result<VecDeque<(Piece, Option<OwnedSemaphorePermit>)>, IngestError> {
     let mut pieces = VecDeque::with_capacity(fetched.len());
     for Fetched { object, piece, permit, first } in fetched {
         let source = match piece {
             Ok(piece) => {
+                missing.pieces += 1;
                 pieces.push_back((piece, permit));
                 continue;
             }
@@ -226,14 +257,28 @@ fn sort_out(
         };
         let id = naming.work.objects.get(object as usize).map(|wanted| wanted.id.clone());
         let Some(id) = id else { continue };
-        let gone = matches!(source, object_store::Error::NotFound { .. });
-        if !first {
-            return Err(IngestError::Fetch { object: Box::new(id), source });
-        }
-        let reason = if gone { SkipReason::Gone } else { SkipReason::Unreachable };
-        if !gone {
-            unreachable.push((id, chain(&source)));
-        }
+        let reason = match source {
+            source if !first => {
+                let object = Box::new(id);
+                return Err(match source {
+                    ArchiveError::Away { .. } => IngestError::Away { object, source },
+                    source => IngestError::Fetch { object, source },
+                });
+            }
+            ArchiveError::Gone => SkipReason::Gone,
+            ArchiveError::Replaced => SkipReason::Replaced,
+            ArchiveError::Refused { .. } => {
+                missing.refused.push((id, chain(&source)));
+                SkipReason::Unreachable
+            }
+            ArchiveError::Away { .. } => {
+                missing.away.push((id, source));
+                if missing.pieces == 0 && missing.away.len() >= Missing::AWAY_ENOUGH {
+                    missing.is_away()?;
+                }
+                SkipReason::Unreachable
+            }
+        };
         tallies.insert(object, Tally { ending: Ending::Skipped(reason), ..Tally::default() });
     }
     Ok(pieces)

@@ -4,17 +4,14 @@
 //! the order of keys, so that the objects of one account, Region and day come
 //! together. Objects whose key says there is nothing to read are counted at once.
 
-use std::path::Path as FsPath;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::TryStreamExt;
-use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
 use tokio::sync::watch;
 
+use super::archive::{Archive, ArchiveError, FolderWalk, Head, LOCAL, Listed, Met, Sought};
 use super::error::IngestError;
-use super::fetch::Archive;
 use super::notification::{ObjectRef, write_notification};
 use super::progress::Progress;
 use super::queue::EmbeddedQueue;
@@ -42,60 +39,78 @@ impl Lister {
         match place {
             // The identity of a local file is its absolute path, whichever folder above it was named.
             Place::Folder(path) => self.list_folder(place, path).await,
-            Place::Bucket { bucket, prefix } => {
-                let store = self.archive.store(bucket)?;
-                let prefix = Path::from(prefix.as_str());
-                let mut objects = store.list(Some(&prefix).filter(|prefix| !prefix.as_ref().is_empty()));
-                while let Some(meta) = objects.try_next().await.map_err(|source| list_error(place, source))? {
-                    let version = meta.version.clone().or_else(|| meta.e_tag.clone()).unwrap_or_default();
-                    if !self.announce(bucket, &meta, version.trim_matches('"').to_owned()).await {
-                        break;
-                    }
-                }
-                Ok(())
-            }
+            Place::Bucket { bucket, prefix } => self.list_bucket(place, bucket, prefix).await,
         }
     }
 
-    async fn list_folder(&self, place: &Place, path: &FsPath) -> Result<(), IngestError> {
-        let store = self.archive.store(LOCAL)?;
+    async fn list_bucket(&self, place: &Place, bucket: &str, prefix: &str) -> Result<(), IngestError> {
         let wrong = |source| list_error(place, source);
-        let root = Path::from_absolute_path(path).map_err(|source| wrong(source.into()))?;
-        if path.is_file() {
-            let meta = object_store::ObjectStoreExt::head(&store, &root).await.map_err(wrong)?;
-            self.announce(LOCAL, &meta, local_version(&meta)).await;
-            return Ok(());
-        }
-        std::fs::read_dir(path).map_err(|source| {
-            wrong(object_store::Error::NotFound {
-                path: path.display().to_string(),
-                source: Box::new(source),
-            })
-        })?;
-        let mut folders = vec![root];
-        while let Some(folder) = folders.pop() {
-            let mut below = store.list_with_delimiter(Some(&folder)).await.map_err(wrong)?;
-            below.objects.sort_by(|a, b| a.location.cmp(&b.location));
-            for meta in &below.objects {
-                if !self.announce(LOCAL, meta, local_version(meta)).await {
+        let below = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let (mut token, mut is_empty) = (None, true);
+        loop {
+            let page = self.archive.page(bucket, &below, false, token).await.map_err(wrong)?;
+            for object in page.objects {
+                is_empty = false;
+                if !self.announce(bucket, object).await {
                     return Ok(());
                 }
             }
-            below.common_prefixes.sort();
-            folders.extend(below.common_prefixes.into_iter().rev());
+            token = page.next;
+            if token.is_none() {
+                break;
+            }
+        }
+        if !is_empty || prefix.is_empty() {
+            return Ok(());
+        }
+        // Nothing lies below it: it may be the key of one object.
+        let sought = Sought { bucket, key: prefix, etag: "", version_id: None };
+        match self.archive.head(sought).await {
+            Ok(Head { size, etag, .. }) => {
+                self.announce(bucket, Listed { key: prefix.to_owned(), etag, size }).await;
+                Ok(())
+            }
+            Err(ArchiveError::Gone) => Ok(()),
+            Err(error) => Err(wrong(error)),
+        }
+    }
+
+    async fn list_folder(&self, place: &Place, path: &Path) -> Result<(), IngestError> {
+        std::fs::metadata(path).map_err(|source| list_error(place, source.into()))?;
+        let mut walk = FolderWalk::new(path.to_owned());
+        while let Some(met) = walk.step() {
+            for met in met {
+                if !self.meet(met, path).await.map_err(|source| list_error(place, source.into()))? {
+                    return Ok(());
+                }
+            }
         }
         Ok(())
     }
 
     /// False when nothing more is wanted.
-    async fn announce(&self, bucket: &str, meta: &ObjectMeta, version: String) -> bool {
-        let key = meta.location.to_string();
+    async fn meet(&self, met: Met, root: &Path) -> std::io::Result<bool> {
+        match met {
+            Met::File(listed) => return Ok(self.announce(LOCAL, listed).await),
+            Met::LeftAlone(reason) => self.progress.skip(reason),
+            Met::Unreadable(path, error) if path == root => return Err(error),
+            Met::Unreadable(path, error) => {
+                self.progress.unreachable(path.display().to_string(), error.to_string());
+            }
+        }
+        Ok(true)
+    }
+
+    /// False when nothing more is wanted.
+    async fn announce(&self, bucket: &str, listed: Listed) -> bool {
+        let Listed { key, etag, size } = listed;
         if let KeyVerdict::Skip(reason) = self.archive.declarations.read(bucket, &key) {
             self.progress.skip(reason);
             return true;
         }
-        self.progress.announced(meta.size);
-        let object = ObjectRef { bucket: bucket.to_owned(), key, version, size: Some(meta.size) };
+        self.progress.announced(size);
+        let bucket = bucket.to_owned();
+        let object = ObjectRef { bucket, key, version: etag, size: Some(size), ..ObjectRef::default() };
         self.queue.send(write_notification(&object)).await
     }
 }
@@ -144,14 +159,6 @@ pub async fn read_places(
 /// How long a batch of listed objects waits for more.
 const LISTED_AGE_MAX: Duration = Duration::from_millis(250);
 
-/// The bucket of all local files: keys are absolute paths.
-const LOCAL: &str = "file://";
-
-/// What tells a replaced file from the one before it.
-fn local_version(meta: &ObjectMeta) -> String {
-    format!("{}-{}", meta.size, meta.last_modified.timestamp_millis())
-}
-
-fn list_error(place: &Place, source: object_store::Error) -> IngestError {
+fn list_error(place: &Place, source: ArchiveError) -> IngestError {
     IngestError::List { place: place.to_string(), source }
 }

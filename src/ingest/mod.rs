@@ -17,6 +17,7 @@ pub mod error;
 pub mod queue;
 pub mod sqs;
 pub mod notification;
+pub mod archive;
 pub mod list;
 pub mod fetch;
 pub mod decompress;

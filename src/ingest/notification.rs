@@ -15,14 +15,18 @@ use super::source::content::read_content;
 use super::source::key::SkipReason;
 
 /// An object somebody announced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectRef {
     /// The bucket, or the folder of a local archive as a `file://` URL.
     pub bucket: String,
     /// The key.
     pub key: String,
-    /// The version id, or else the ETag; empty when the message names neither.
+    /// The ETag, which tells it from what replaces it; empty when the message does not name it.
     pub version: String,
+    /// The version id, where its bucket keeps versions: how it is fetched, not what it is.
+    pub version_id: Option<String>,
+    /// The Region of its bucket, when the message names it.
+    pub region: Option<String>,
     /// The size, when the message names it.
     pub size: Option<u64>,
 }
@@ -171,7 +175,9 @@ fn s3_event(records: &[Value]) -> Result<Notice, NotificationError> {
         objects.push(ObjectRef {
             bucket: bucket.ok_or_else(|| missing("s3.bucket.name"))?.to_owned(),
             key: form_decode(key),
-            version: version(object, "versionId", "eTag"),
+            version: etag(object, "eTag"),
+            version_id: version_id(object, "versionId"),
+            region: text_of(record, "awsRegion").map(str::to_owned),
             size: object.get("size").and_then(Value::as_u64),
         });
     }
@@ -189,7 +195,9 @@ fn event_bridge(message: &Value) -> Result<Notice, NotificationError> {
     let object = ObjectRef {
         bucket: bucket.ok_or_else(|| missing("detail.bucket.name"))?.to_owned(),
         key: text_of(object, "key").ok_or_else(|| missing("detail.object.key"))?.to_owned(),
-        version: version(object, "version-id", "etag"),
+        version: etag(object, "etag"),
+        version_id: version_id(object, "version-id"),
+        region: text_of(message, "region").map(str::to_owned),
         size: object.get("size").and_then(Value::as_u64),
     };
     Ok(Notice::Objects(vec![object], Vec::new()))
@@ -231,20 +239,27 @@ fn delivery_notice(message: &Value) -> Result<Option<Notice>, NotificationError>
 
 /// An object of which a notice says only where it is.
 fn plain(bucket: &str, key: &str) -> ObjectRef {
-    ObjectRef { bucket: bucket.to_owned(), key: key.to_owned(), version: String::new(), size: None }
+    ObjectRef { bucket: bucket.to_owned(), key: key.to_owned(), ..ObjectRef::default() }
 }
 
 fn text_of<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }
 
-fn version(object: &Value, id: &str, etag: &str) -> String {
-    let text = |name: &str| text_of(object, name).filter(|text| *text != "null");
-    text(id).or_else(|| text(etag)).map(|text| text.trim_matches('"').to_owned()).unwrap_or_default()
+/// Reads an ETag. It goes into a header, so what is none counts as not named.
+fn etag(object: &Value, name: &str) -> String {
+    let text = text_of(object, name).unwrap_or_default().trim_matches('"');
+    let is_etag = |byte: u8| byte.is_ascii_graphic() && byte != b'"';
+    if text.bytes().all(is_etag) { text.to_owned() } else { String::new() }
+}
+
+/// Reads a version id. Objects from before versions were kept have `null`.
+fn version_id(object: &Value, name: &str) -> Option<String> {
+    text_of(object, name).filter(|id| !id.is_empty() && *id != "null").map(str::to_owned)
 }
 
 /// Decodes form data: `+` is a space, `%2B` a plus.
-fn form_decode(key: &str) -> String {
+pub(super) fn form_decode(key: &str) -> String {
     let mut pairs = url::form_urlencoded::parse(key.as_bytes());
     match (pairs.next(), pairs.next()) {
         // A key holds `=` and `&` as they are; only whole keys without them are one pair.
@@ -266,9 +281,12 @@ pub fn write_notification(object: &ObjectRef) -> String {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
         "eventName": "ObjectCreated:Put",
+        "awsRegion": object.region,
         "s3": {
             "bucket": {"name": object.bucket},
-            "object": {"key": key, "size": object.size, "eTag": object.version},
+            "object": {
+                "key": key, "size": object.size, "eTag": object.version, "versionId": object.version_id,
+            },
         },
     }]})
     .to_string()
@@ -282,7 +300,13 @@ mod tests {
     use super::*;
 
     fn object(key: &str, version: &str, size: Option<u64>) -> ObjectRef {
-        ObjectRef { bucket: "b".into(), key: key.into(), version: version.into(), size }
+        ObjectRef {
+            bucket: "b".into(),
+            key: key.into(),
+            version: version.into(),
+            size,
+            ..ObjectRef::default()
+        }
     }
 
     /// Checks a message as it is, inside an envelope of SNS, and inside two.
@@ -302,8 +326,13 @@ mod tests {
     #[test]
     fn keys_of_s3_events_are_form_encoded_and_all_others_are_plain() {
         let s3 = r#"{"Records":[{"eventSource":"aws:s3","eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},
-            "object":{"key":"a+b%2Bc/region%3Dx=y","size":7,"eTag":"e","versionId":"v"}}}]}"#;
-        check(s3, &objects(vec![object("a b+c/region=x=y", "v", Some(7))]));
+            "object":{"key":"a+b%2Bc/region%3Dx=y","size":7,"eTag":"e","versionId":"v"}},"awsRegion":"eu-west-1"}]}"#;
+        let kept = ObjectRef {
+            version_id: Some("v".into()),
+            region: Some("eu-west-1".into()),
+            ..object("a b+c/region=x=y", "e", Some(7))
+        };
+        check(s3, &objects(vec![kept]));
         let bridge = r#"{"source":"aws.s3","detail-type":"Object Created",
             "detail":{"bucket":{"name":"b"},"object":{"key":"a+b%2B","etag":"e"}}}"#;
         check(bridge, &objects(vec![object("a+b%2B", "e", None)]));
@@ -433,7 +462,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_key_survives_the_way_through(key in ".{0,40}") {
-            let object = ObjectRef { bucket: "file:///x".into(), key, version: "1".into(), size: Some(1) };
+            let (bucket, version) = ("file:///x".to_owned(), "1".to_owned());
+            let (version_id, region) = (Some("v".to_owned()), Some("eu-west-1".to_owned()));
+            let object = ObjectRef { bucket, key, version, version_id, region, size: Some(1) };
             prop_assert_eq!(read_notification(&write_notification(&object)), objects(vec![object]));
         }
 

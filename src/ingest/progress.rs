@@ -133,9 +133,7 @@ impl Progress {
         }
         snapshot.batch_durations.add(took);
         for (id, why) in &written.unreachable {
-            if snapshot.unreachable.len() < FAILURES_TOLD {
-                snapshot.unreachable.push((id.to_string(), why.clone()));
-            }
+            snapshot.unreachable(id.to_string(), why.clone());
         }
         snapshot.files += written.outcome.files.len() as u64;
         snapshot.file_bytes += written.outcome.files.iter().map(|file| file.bytes).sum::<u64>();
@@ -162,6 +160,11 @@ impl Progress {
     /// Counts an object that its key says to leave alone.
     pub fn skip(&self, reason: SkipReason) {
         *self.lock().skipped.entry(reason).or_default() += 1;
+    }
+
+    /// Tells of something that was found and cannot be read, and why.
+    pub fn unreachable(&self, what: String, why: String) {
+        self.lock().unreachable(what, why);
     }
 
     /// Counts an object that was found and will be read.
@@ -233,6 +236,12 @@ impl Snapshot {
             unreadable: sum(|source| source.failed),
             already: self.already,
             dead_letters: self.dead_letters,
+        }
+    }
+
+    fn unreachable(&mut self, what: String, why: String) {
+        if self.unreachable.len() < FAILURES_TOLD {
+            self.unreachable.push((what, why));
         }
     }
 

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::archive::Archive;
 use super::batch::{Builders, Source, plan};
 use super::commit::Written;
 use super::error::IngestError;
-use super::fetch::Archive;
 use super::fetch::{Fetched, Wanted, fetch_all};
 use super::lane::{Made, put_all};
 use super::queue::Queue;
@@ -107,6 +107,7 @@ async fn read_again<Q: Queue>(
     let wanted = Wanted {
         object: 0,
         id: entry.object.clone(),
+        version_id: None,
         facts: facts_of(entry, &trail.archive),
         size: None,
         body: None,

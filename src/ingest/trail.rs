@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::fetch::Archive;
+use super::archive::Archive;
 use super::limits::IngestLimits;
 use super::progress::Progress;
 use crate::lake::catalog::BatchId;

@@ -1,16 +1,17 @@
-//! Opens the folder or bucket a lake or an archive lies in.
+//! Names the folder or bucket a lake or an archive lies in, and opens lakes.
 //!
 //! Takes what a person types (`./lake`, `/var/lake`, `s3://bucket/prefix`) and
-//! gives an [`ObjectStore`] rooted there. Credentials of S3 come from the
-//! environment, a web identity, the container or the instance, in that order.
+//! gives a [`Lake`]: an [`ObjectStore`] rooted there, and what writes into it.
 
 use std::path::{Component, PathBuf};
 use std::sync::Arc;
 
-use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+
+use super::bucket::{BucketLake, WriteSettings};
+use crate::aws::Aws;
 
 /// Where a lake or an archive lies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -94,25 +95,6 @@ impl Place {
             Self::Bucket { bucket, .. } => bucket.clone(),
         }
     }
-
-    /// Opens the place; keys are then relative to the folder or to the bucket, not to the prefix.
-    ///
-    /// # Errors
-    /// The folder is not there, or the bucket's settings are wrong.
-    pub fn open(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
-        let wrong = |source| StoreError::Open { place: self.to_string(), source };
-        match self {
-            Self::Folder(path) => {
-                let store =
-                    LocalFileSystem::new_with_prefix(path).map_err(wrong)?.with_automatic_cleanup(false);
-                Ok(Arc::new(store))
-            }
-            Self::Bucket { bucket, .. } => {
-                let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
-                Ok(Arc::new(builder.build().map_err(wrong)?))
-            }
-        }
-    }
 }
 
 /// Returns the one absolute path of a folder or file, links and `..` resolved, since a local object is known by
@@ -138,8 +120,16 @@ fn whole_path(path: &std::path::Path) -> std::io::Result<PathBuf> {
 pub struct Lake {
     /// Where it lies.
     pub place: Place,
-    /// Its objects; keys are those of [`super::path`].
+    /// Its objects, to read, list and delete; keys are those of [`super::path`].
     pub store: Arc<dyn ObjectStore>,
+    writer: Writer,
+}
+
+/// What writes the objects of a lake.
+#[derive(Debug, Clone)]
+enum Writer {
+    Folder(PathBuf),
+    Bucket(Arc<BucketLake>),
 }
 
 impl Lake {
@@ -147,17 +137,31 @@ impl Lake {
     ///
     /// # Errors
     /// The folder cannot be made, or the bucket's settings are wrong.
-    pub fn open(place: Place) -> Result<Self, StoreError> {
-        let store = match &place {
-            Place::Folder(path) => {
-                std::fs::create_dir_all(path)
-                    .map_err(|source| StoreError::Folder { path: path.clone(), source })?;
-                place.open()?
-            }
-            Place::Bucket { prefix, .. } if prefix.is_empty() => place.open()?,
-            Place::Bucket { prefix, .. } => Arc::new(PrefixStore::new(place.open()?, prefix.as_str())),
+    pub async fn open(place: Place, aws: &Arc<Aws>, settings: WriteSettings) -> Result<Self, StoreError> {
+        let (bucket, prefix) = match &place {
+            Place::Folder(path) => return Self::in_folder(path.clone()),
+            Place::Bucket { bucket, prefix } => (bucket, prefix),
         };
-        Ok(Self { place, store })
+        let lake = BucketLake::new(aws, bucket, prefix, settings);
+        let store = lake.store(aws).await;
+        let mut store = store.map_err(|source| StoreError::Open { place: place.to_string(), source })?;
+        if !prefix.is_empty() {
+            store = Arc::new(PrefixStore::new(store, prefix.as_str()));
+        }
+        Ok(Self { place, store, writer: Writer::Bucket(Arc::new(lake)) })
+    }
+
+    /// Opens a lake in a folder, making it when it is new.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn in_folder(path: PathBuf) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(&path).map_err(|source| StoreError::Folder { path: path.clone(), source })?;
+        let place = Place::Folder(path.clone());
+        let store = LocalFileSystem::new_with_prefix(&path)
+            .map_err(|source| StoreError::Open { place: place.to_string(), source })?
+            .with_automatic_cleanup(false);
+        Ok(Self { place, store: Arc::new(store), writer: Writer::Folder(path) })
     }
 
     /// Writes one object. On success it is whole, and in a folder on the disk: the catalog's commit, which is,
@@ -166,10 +170,14 @@ impl Lake {
     /// # Errors
     /// The store's.
     pub async fn put(&self, key: &str, payload: PutPayload) -> Result<(), object_store::Error> {
-        self.store.put(&object_store::path::Path::from(key), payload).await?;
-        let Place::Folder(folder) = &self.place else {
-            return Ok(());
+        let folder = match &self.writer {
+            Writer::Bucket(lake) => {
+                let put = Box::pin(lake.put(key, payload.into())).await;
+                return put.map_err(|source| object_store::Error::Generic { store: "S3", source });
+            }
+            Writer::Folder(folder) => folder,
         };
+        self.store.put(&object_store::path::Path::from(key), payload).await?;
         let path = folder.join(key);
         let synced = tokio::task::spawn_blocking(move || sync(&path)).await.map_err(std::io::Error::other);
         synced

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ashiato::demo::{ArchiveSpec, write_archive};
+use ashiato::ingest::archive::Archive;
 use ashiato::ingest::claim::{self, Claimed};
 use ashiato::ingest::commit::commit;
-use ashiato::ingest::fetch::Archive;
 use ashiato::ingest::lane::Lane;
 use ashiato::ingest::list::Lister;
 use ashiato::ingest::progress::Progress;
@@ -380,7 +380,7 @@ pub(crate) async fn trail(site: &Site, clock: fn() -> Timestamp) -> (TestTrail, 
         Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
     lister.list(&Place::Folder(site.archive())).await.unwrap();
     queue.close();
-    let lake = Lake::open(Place::Folder(site.lake())).unwrap();
+    let lake = Lake::in_folder(site.lake()).unwrap();
     let catalog = Catalog::open_with(&site.catalog_place(), CatalogLimits::default()).await.unwrap();
     let trail = Trail { queue, archive, catalog, lake, limits, progress, clock };
     let messages = receive(&trail).await.expect("the archive is announced");

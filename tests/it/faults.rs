@@ -5,11 +5,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ashiato::ingest::fetch::Archive;
+use ashiato::ingest::archive::Archive;
 use ashiato::ingest::progress::Progress;
 use ashiato::ingest::{IngestLimits, Outage, Trail, run};
 use ashiato::lake::catalog::CatalogLimits;
-use ashiato::lake::store::Place;
 use ashiato::lake::{Catalog, Lake};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -85,7 +84,7 @@ fn workers_whose_clocks_differ_by_minutes_read_everything_once() {
                 outage: Outage::Wait,
                 ..IngestLimits::default()
             };
-            let lake = Lake::open(Place::Folder(rig.site.lake())).unwrap();
+            let lake = Lake::in_folder(rig.site.lake()).unwrap();
             let catalog =
                 Catalog::open_with(&rig.site.catalog_place(), CatalogLimits::default()).await.unwrap();
             let trail = Trail {

@@ -114,6 +114,15 @@ impl FakeSqs {
         self.shared.changed.notify_waiters();
     }
 
+    /// Returns what sends messages from elsewhere.
+    pub(crate) fn sender(&self) -> impl Fn(&str, &str) + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move |queue, body| {
+            shared.lock().send(queue, body, String::new());
+            shared.changed.notify_waiters();
+        }
+    }
+
     /// Says which messages are in a queue, hidden or not.
     pub(crate) fn messages(&self, queue: &str) -> Vec<Stored> {
         let inner = self.shared.lock();

@@ -54,6 +54,7 @@ impl Rig {
             key: path.to_str().unwrap().trim_start_matches('/').to_owned(),
             version: format!("{}-{changed}", meta.len()),
             size: Some(meta.len()),
+            ..ObjectRef::default()
         };
         self.fake.send(LOGS, &write_notification(&object));
     }
@@ -282,8 +283,8 @@ fn dead_letters_are_listed_with_their_reason_and_go_back_when_it_is_mended() {
     let object = ObjectRef {
         bucket: format!("file://{}", late.display()),
         key: key(REGION, "a"),
-        version: String::new(),
         size: Some(1),
+        ..ObjectRef::default()
     };
     rig.fake.send(LOGS, &write_notification(&object));
     rig.work();
@@ -346,8 +347,8 @@ fn what_is_bad_costs_itself_and_is_found_with_its_reason() {
     let elsewhere = ObjectRef {
         bucket: "file:///no/such/folder".to_owned(),
         key: key(REGION, "z"),
-        version: String::new(),
         size: Some(1),
+        ..ObjectRef::default()
     };
     rig.fake.send(LOGS, &write_notification(&elsewhere));
     rig.fake.send(LOGS, r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#);

@@ -56,8 +56,18 @@ pub enum SkipReason {
     NotCreated,
     /// It was announced or listed, and is gone.
     Gone,
+    /// It was replaced before it was read; what replaced it is announced by itself.
+    Replaced,
     /// It cannot be fetched now.
     Unreachable,
+    /// A pipe, a socket or a device.
+    NoFile,
+    /// A file whose name is no text, so that no key can say it.
+    NoText,
+    /// A link leads to a folder that was read already.
+    Walked,
+    /// It is outside of what was asked for.
+    NotAsked,
 }
 
 impl SkipReason {
@@ -73,7 +83,12 @@ impl SkipReason {
             Self::Empty => "empty object".to_owned(),
             Self::NotCreated => "message of something else than a new object".to_owned(),
             Self::Gone => "gone before it was read".to_owned(),
+            Self::Replaced => "replaced before it was read".to_owned(),
             Self::Unreachable => "could not be fetched".to_owned(),
+            Self::NoFile => "neither file nor folder".to_owned(),
+            Self::NoText => "name that is no UTF-8".to_owned(),
+            Self::Walked => "link to a folder that was read already".to_owned(),
+            Self::NotAsked => "outside of what was asked for".to_owned(),
         }
     }
 }

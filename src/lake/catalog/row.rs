@@ -10,7 +10,7 @@ pub struct ObjectId {
     pub bucket: String,
     /// The key, or the path below the folder.
     pub key: String,
-    /// The version id, or else the ETag; of a file its size and time.
+    /// The ETag; of a file its size and time.
     pub version: String,
 }
 

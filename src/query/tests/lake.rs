@@ -8,7 +8,6 @@ use tempfile::TempDir;
 
 use crate::lake::catalog::{BatchId, BatchOutcome, FileKind, LakeFile, Settling, Slice};
 use crate::lake::path::{AccountId, EventDay, Partition, Region, hot_key, settled_key};
-use crate::lake::store::Place;
 use crate::lake::{Catalog, Lake, Table};
 use crate::ocsf::columns::Columns;
 use crate::ocsf::schema::{CLOUD_TRAIL, long, map, text, time};
@@ -56,7 +55,7 @@ impl Fixture {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(&folder.path().join("catalog.db")).await.unwrap();
-        let lake = Lake::open(Place::Folder(folder.path().join("lake"))).unwrap();
+        let lake = Lake::in_folder(folder.path().join("lake")).unwrap();
         Self { folder, catalog, lake }
     }
 
