@@ -8,6 +8,7 @@ mod ingest;
 mod worker;
 #[cfg(feature = "lambda")]
 mod lambda;
+mod preflight;
 mod health;
 mod metrics;
 mod dlq;
@@ -90,6 +91,8 @@ enum Verb {
     /// Reads what a Lambda event source hands over.
     #[command(after_help = LAMBDA_NOTES)]
     Lambda,
+    /// Makes the calls a worker makes and says which right is missing, on what.
+    Preflight(preflight::PreflightArgs),
     /// Asks a worker on this machine whether it is alive.
     Health(health::HealthArgs),
     /// Lists and retries messages that a worker could make nothing of.
@@ -238,6 +241,12 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         verb => verb,
     };
     let place = cli.lake.as_deref().map(Place::read).transpose()?.or_else(|| config.lake.clone());
+    if let Verb::Preflight(args) = verb {
+        let named = cli.catalog.as_deref().map(CatalogPlace::read).or_else(|| config.catalog.clone());
+        let catalog = place.as_ref().and_then(|place| catalog_place(named.clone(), place).ok()).or(named);
+        let places = preflight::Places { lake: place, catalog };
+        return Box::pin(preflight::run(args, (config, places), out)).await;
+    }
     let place =
         place.context("which lake? give --lake FOLDER, or set lake in ashiato.toml or ASHIATO_LAKE")?;
     let named = cli.catalog.as_deref().map(CatalogPlace::read).or_else(|| config.catalog.clone());
@@ -274,9 +283,12 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Query(args) => ask(args, session).await,
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
-        Verb::Queries(_) | Verb::Health(_) | Verb::Dlq(_) | Verb::Demo(_) | Verb::Completions { .. } => {
-            Ok(Ending::Done)
-        }
+        Verb::Queries(_)
+        | Verb::Health(_)
+        | Verb::Preflight(_)
+        | Verb::Dlq(_)
+        | Verb::Demo(_)
+        | Verb::Completions { .. } => Ok(Ending::Done),
     };
     // A statement that was given up may still wait for a lock in the database, and its connection with it.
     if tokio::time::timeout(CLOSING_MAX, catalog.close()).await.is_err() {

@@ -107,6 +107,11 @@ impl SqsQueue {
         Self { client, name: name_of(&settings.url), settings }
     }
 
+    /// Returns the client, as it is configured for the queue.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Says whether dead letters go to a queue of their own.
     pub fn has_dead_letter_queue(&self) -> bool {
         self.settings.dead_letter_url.is_some()

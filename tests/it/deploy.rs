@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::archive::{Site, files_below};
 
 fn read(path: &str) -> String {
@@ -71,6 +73,53 @@ fn the_messages_that_alarms_wait_for_are_those_the_program_says() {
             );
         }
     }
+}
+
+/// The statements of a policy in a template, as name and actions; our templates write actions on one line.
+fn statements(template: &str) -> BTreeSet<(String, BTreeSet<String>)> {
+    let mut found = BTreeSet::new();
+    let mut name = "";
+    for line in template.lines().map(str::trim) {
+        if let Some((_, sid)) = line.split_once("Sid: ") {
+            name = sid;
+        } else if let Some(actions) = line.strip_prefix("Action: [") {
+            let actions = actions.trim_end_matches(']').split(", ");
+            let actions = actions.map(|action| action.trim_matches('\'').to_owned()).collect();
+            found.insert((name.to_owned(), actions));
+        }
+    }
+    found
+}
+
+/// The same of what `preflight --policy` prints.
+fn printed(site: &Site, words: &[&str]) -> BTreeSet<(String, BTreeSet<String>)> {
+    let ran = site.run(&[&["preflight", "--policy"], words].concat()).ended(0);
+    let policy: Value = serde_json::from_str(&ran.out).unwrap();
+    let statements = policy["Statement"].as_array().unwrap().iter();
+    let actions = |statement: &Value| {
+        let actions = statement["Action"].as_array().unwrap().iter();
+        actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+    };
+    statements.map(|statement| (statement["Sid"].as_str().unwrap().to_owned(), actions(statement))).collect()
+}
+
+#[test]
+fn the_roles_may_what_preflight_says_and_no_more() {
+    let site = Site::new().with("AWS_REGION", "eu-west-1").with("AWS_EC2_METADATA_DISABLED", "true");
+    let reader = printed(&site, &["--archive", "s3://the-archive"]);
+    assert_eq!(statements(&read("deploy/archive.yaml")), reader);
+    // The environment of the template's task.
+    let queue = "https://sqs.eu-west-1.amazonaws.com/111122223333/";
+    let site = site
+        .with("ASHIATO_LAKE", "s3://the-lake")
+        .with("ASHIATO_LAKE_KMS_KEY", "arn:aws:kms:eu-west-1:111122223333:key/x")
+        .with("ASHIATO_WORKER_QUEUE", &format!("{queue}logs"))
+        .with("ASHIATO_WORKER_DEAD_LETTER_QUEUE", &format!("{queue}dead"))
+        .with(
+            "ASHIATO_BUCKETS",
+            r#"[{place = "s3://the-archive", role_arn = "arn:aws:iam::444455556666:role/r"}]"#,
+        );
+    assert_eq!(statements(&read("deploy/ashiato.yaml")), printed(&site, &[]));
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod golden;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod lake_s3;
+mod preflight;
 mod round_trip;
 mod s3;
 mod settling;

@@ -49,6 +49,8 @@ pub(crate) struct Faults {
     pub(crate) throttled: u32,
     /// So many entries of batches fail for a moment.
     pub(crate) failing_entries: u32,
+    /// Operations that the caller may not do.
+    pub(crate) denied: Vec<&'static str>,
     /// Nothing is answered but errors.
     pub(crate) is_away: bool,
 }
@@ -284,9 +286,13 @@ impl Inner {
 }
 
 fn refuse(status: StatusCode, code: &str) -> Response {
+    refuse_saying(status, code, code)
+}
+
+fn refuse_saying(status: StatusCode, code: &str, said: &str) -> Response {
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
     let headers = [("x-amzn-query-error", format!("{code};{kind}"))];
-    let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": code}).to_string();
+    let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": said}).to_string();
     (status, headers, body).into_response()
 }
 
@@ -297,6 +303,15 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
     {
         let mut inner = shared.lock();
         *inner.calls.entry(operation.clone()).or_default() += 1;
+        if inner.faults.denied.contains(&operation.as_str()) {
+            // As the service says it: the action in small letters.
+            let action = operation.trim_end_matches("Batch").to_lowercase();
+            let said = format!(
+                "User: arn:aws:iam::111122223333:user/x is not authorized to perform: sqs:{action} on resource: \
+                 arn:aws:sqs:eu-west-1:111122223333:{name} because no identity-based policy allows the sqs:{action} action"
+            );
+            return refuse_saying(StatusCode::FORBIDDEN, "AccessDenied", &said);
+        }
         if inner.faults.is_away {
             return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure");
         }
@@ -315,6 +330,11 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
             let reason = reason.and_then(Value::as_str).unwrap_or_default().to_owned();
             json!({"MessageId": shared.lock().send(&name, request["MessageBody"].as_str().unwrap(), reason)})
         }
+        "SendMessageBatch" => shared.lock().batch(&name, &request, |queue, entry| {
+            let body = entry["MessageBody"].as_str().unwrap();
+            assert!(body.is_empty(), "nothing is sent in batches: {queue:?}");
+            false
+        }),
         "DeleteMessageBatch" => shared.lock().batch(&name, &request, |queue, entry| {
             queue.hidden.remove(entry["ReceiptHandle"].as_str().unwrap()).is_some()
         }),
@@ -327,9 +347,10 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
         "GetQueueAttributes" => {
             let inner = shared.lock();
             let queue = &inner.queues[&name];
+            let hidden = queue.hidden.values().filter(|(_, until)| *until > Instant::now()).count();
             json!({"Attributes": {
-                "ApproximateNumberOfMessages": queue.ready.len().to_string(),
-                "ApproximateNumberOfMessagesNotVisible": queue.hidden.len().to_string(),
+                "ApproximateNumberOfMessages": (queue.ready.len() + queue.hidden.len() - hidden).to_string(),
+                "ApproximateNumberOfMessagesNotVisible": hidden.to_string(),
                 "ApproximateNumberOfMessagesDelayed": "0",
             }})
         }
