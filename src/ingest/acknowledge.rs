@@ -47,10 +47,10 @@ pub async fn dead_letter<Q: Queue>(trail: &Trail<Q>, message: &QueueMessage, set
     match trail.queue.dead_letter(message, &reason).await {
         Ok(()) => {
             trail.progress.dead_letter();
-            tracing::warn!(message = %id, deliveries, reason, "message dead-lettered");
+            tracing::warn!(message_id = %id, deliveries, reason, "message dead-lettered");
         }
         Err(error) => {
-            tracing::error!(message = %id, deliveries, reason, error = chain(&error), "dead letter not sent, it comes again");
+            tracing::error!(message_id = %id, deliveries, reason, error = chain(&error), "dead letter not sent, it comes again");
         }
     }
 }

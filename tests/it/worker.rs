@@ -367,6 +367,12 @@ fn what_is_bad_costs_itself_and_is_found_with_its_reason() {
     assert_eq!(set_aside.len(), 1, "{set_aside:?}");
     assert!(set_aside[0]["object"].as_str().unwrap().contains("poison"), "{set_aside:?}");
     assert!(ran.out.contains("1 objects left alone: gone before it was read"), "{ran:?}");
+    // A field called "message" would stand beside the message, and alarms would read one or the other.
+    let said: Vec<_> = ran.err.lines().filter(|line| line.contains("message dead-lettered")).collect();
+    assert!(
+        !said.is_empty() && said.iter().all(|line| line.matches("\"message\":").count() == 1),
+        "{said:?}"
+    );
     assert!(ran.out.contains("1 messages without anything to read: S3 test event"), "{ran:?}");
 }
 
