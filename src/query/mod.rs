@@ -22,7 +22,7 @@ pub mod event_day;
 pub mod prune;
 pub mod table;
 pub mod views;
-mod dialect;
+mod athena;
 pub mod session;
 pub mod param;
 pub mod run;

@@ -19,7 +19,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 use futures::StreamExt;
 
-use super::dialect;
+use super::athena;
 use super::error::{Cause, QueryError};
 use super::param::Params;
 use super::session::{Engine, Session};
@@ -66,7 +66,7 @@ pub async fn run(engine: &Engine, sql: &str, params: &Params) -> Result<Rows, Qu
         .sql_to_statement(sql, &state.config_options().sql_parser.dialect)
         .map_err(|error| QueryError::Parse(Cause::from(&error)))?;
     refuse_changes(&statement)?;
-    dialect::rewrite(&mut statement);
+    athena::rewrite(&mut statement);
     let logical = state.statement_to_plan(statement).await.map_err(planning)?;
     verify(&logical)?;
     let logical = params.bind(logical)?;
@@ -86,8 +86,9 @@ impl Rows {
     /// Returns the columns, named as Athena names them: `api.operation` without an alias is `operation`.
     pub fn schema(&self) -> SchemaRef {
         let schema = self.stream.schema();
+        let fields = schema.fields().iter().enumerate();
         let fields =
-            schema.fields().iter().map(|field| field.as_ref().clone().with_name(last_name(field.name())));
+            fields.map(|(number, field)| field.as_ref().clone().with_name(shown_name(number, field.name())));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
@@ -131,6 +132,14 @@ impl Rows {
         (self.plan, self.stream) = start(&self.session, &self.logical, self.limit_bytes).await?;
         Ok(())
     }
+}
+
+/// What a column is called. What the planner calls an expression names every table in it: past a length, it is
+/// Athena's name for one without a name.
+fn shown_name(number: usize, name: &str) -> String {
+    const LENGTH_MAX: usize = 40;
+    let name = last_name(name);
+    if name.len() > LENGTH_MAX { format!("_col{number}") } else { name.to_owned() }
 }
 
 /// The last name of a path that DataFusion wrote as `table.column[member][member]`; any other text as it is.

@@ -19,6 +19,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use super::athena;
 use super::error::{Cause, QueryError};
 use super::table::{STORE_URL, ScanCounts};
 use super::views::{ATHENA_CATALOGS, CATALOG, Databases, Names, SCHEMA, Unlisted};
@@ -87,6 +88,7 @@ impl Engine {
     pub(super) fn session(&self) -> Session {
         let counts = Arc::new(ScanCounts::default());
         let context = SessionContext::new_with_config_rt(self.config(), Arc::clone(&self.runtime));
+        athena::register(&context);
         let names = Names::new(self.catalog.clone(), Arc::clone(&counts));
         context.register_catalog(CATALOG, Arc::new(Databases(Arc::clone(&names))));
         for name in ATHENA_CATALOGS {

@@ -1,9 +1,14 @@
 //! Settling inside workers: one of them is at it, whatever is killed, and nobody reads a row twice.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use ashiato::ingest::commit::commit;
 use ashiato::ingest::lane::Lane;
+use ashiato::lake::catalog::CatalogLimits;
+use ashiato::lake::settle::{SettleLimits, settle};
+use ashiato::lake::store::Place;
+use ashiato::lake::{Catalog, Lake};
 
 use crate::archive::{REGION, Site, assert_same_rows, blocking, event_id, file, gzip, key, record};
 use crate::crash::{
@@ -13,6 +18,8 @@ use crate::worker::{Rig, signal, stop, until};
 
 const HOT: &str = "select count(*) from files where kind = 'hot' and state = 'visible'";
 const SETTLED: &str = "select count(*) from files where kind = 'settled' and state = 'visible'";
+const PARTITIONS: &str = "select count(*) from (select source_name, event_day, account, region from files
+    where kind = 'settled' and state = 'visible' group by 1, 2, 3, 4) as partitions";
 const RUNS: &str = "select count(*) from settlings";
 
 fn settling(site: Site, every: &str) -> Site {
@@ -32,11 +39,7 @@ fn one_of_two_workers_settles_what_both_read() {
     assert!(ran.iter().any(|ran| ran.err.contains("\"settled\"")), "{ran:?}");
     assert!(!ran.iter().any(|ran| ran.err.contains("another worker settles now")), "{ran:?}");
     assert_same_rows(&rig.site.rows(), &expected);
-    let doubled = rig.site.count(
-        "select count(*) from (select source_name, event_day, account, region from files
-         where kind = 'settled' and state = 'visible' group by 1, 2, 3, 4 having count(*) > 1) as doubled",
-    );
-    assert_eq!(doubled, 0, "a past day's partition is one file");
+    assert_eq!(rig.site.count(SETTLED), rig.site.count(PARTITIONS), "a past day's partition is one file");
     assert_eq!(rig.site.count("select count(*) from duties where lease_until > 0"), 0, "nobody has to wait");
     let sweeper = sweeping(rig.site);
     sweeper.settle().ended(0);
@@ -112,6 +115,27 @@ fn a_sweep_whose_clock_is_fast_leaves_a_live_batch_its_files() {
     assert_eq!(site.uids(), uids);
     assert_eq!(site.quarantine().len(), 1);
     assert_all_files_known(&site);
+}
+
+#[test]
+fn more_hot_files_than_are_merged_at_once_give_one_file_a_partition() {
+    let site = generated();
+    let expected = read_once(&site);
+    assert!(site.count(HOT) > 9, "folded twice");
+    blocking(async {
+        let catalog = Catalog::open_with(&site.catalog_place(), CatalogLimits::default()).await.unwrap();
+        let lake = Lake::open(Place::Folder(site.lake())).unwrap();
+        let limits = SettleLimits { inputs_max: 3, ..SettleLimits::default() };
+        let told = |_, _, _| ControlFlow::Continue(());
+        settle(&catalog, &lake, &limits, jiff::Timestamp::now, told).await.unwrap();
+        catalog.close().await;
+    });
+    assert_same_rows(&site.rows(), &expected);
+    assert_eq!(site.count(HOT), 0);
+    assert_eq!(site.count(SETTLED), site.count(PARTITIONS));
+    let sweeper = sweeping(site);
+    sweeper.settle().ended(0);
+    assert_all_files_known(&sweeper);
 }
 
 #[test]

@@ -202,7 +202,8 @@ impl Catalog {
         if !kept {
             return Err(CatalogError::Fenced { batch: batch.clone() });
         }
-        let shown = insert_visible(&mut transaction, batch, &outcome.files, now).await;
+        let shown =
+            insert_visible(&mut transaction, batch, &outcome.files, (LakeFile::is_settled, now)).await;
         if !shown.map_err(CatalogError::doing(what))? {
             return Err(CatalogError::Fenced { batch: batch.clone() });
         }

@@ -63,6 +63,13 @@ pub struct LakeFile {
     pub time_max: i64,
 }
 
+impl LakeFile {
+    /// Says whether it is a partition's: Athena reads it from the moment it is written.
+    pub fn is_settled(&self) -> bool {
+        self.kind == FileKind::Settled
+    }
+}
+
 /// What a query wants to see. `None` means all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileFilter {
@@ -199,7 +206,8 @@ impl Catalog {
         if !retired {
             return Err(CatalogError::Fenced { batch: settling.batch.clone() });
         }
-        let shown = insert_visible(&mut transaction, &settling.batch, &settling.written, now).await;
+        let shown =
+            insert_visible(&mut transaction, &settling.batch, &settling.written, (|_| true, now)).await;
         if !shown.map_err(CatalogError::doing(what))? {
             return Err(CatalogError::Fenced { batch: settling.batch.clone() });
         }
@@ -318,15 +326,15 @@ fn account_id(text: &str) -> AccountId {
     AccountId::read(text).unwrap_or(AccountId::EXTERNAL)
 }
 
-/// Makes files visible. False when a settled one is no longer planned: nothing may be committed then.
+/// Makes files visible. False when one that must be planned is so no longer: nothing may be committed then.
 pub(super) async fn insert_visible(
     transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
     files: &[LakeFile],
-    now: Timestamp,
+    (is_planned, now): (fn(&LakeFile) -> bool, Timestamp),
 ) -> Result<bool, sqlx::Error> {
-    let settled: Vec<&LakeFile> = files.iter().filter(|file| file.kind == FileKind::Settled).collect();
-    for files in settled.chunks(ROWS_AT_ONCE) {
+    let planned: Vec<&LakeFile> = files.iter().filter(|file| is_planned(file)).collect();
+    for files in planned.chunks(ROWS_AT_ONCE) {
         // They were planned under these names before they were written, unless a sweep took them for dead since.
         let mut delete = Statement::new("delete from files where state = 'planned' and file_key in ");
         delete.list(&files.iter().map(|file| file.key.clone()).collect::<Vec<_>>());

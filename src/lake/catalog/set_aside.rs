@@ -74,7 +74,7 @@ impl Catalog {
                 return Err(CatalogError::Fenced { batch: batch.clone() });
             }
         }
-        let shown = insert_visible(&mut transaction, batch, files, now).await;
+        let shown = insert_visible(&mut transaction, batch, files, (LakeFile::is_settled, now)).await;
         if !shown.map_err(CatalogError::doing(what))? {
             return Err(CatalogError::Fenced { batch: batch.clone() });
         }

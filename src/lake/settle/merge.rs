@@ -21,7 +21,7 @@ use parquet::file::metadata::PageIndexPolicy;
 use super::input::Input;
 use crate::lake::catalog::{FileKind, LakeFile, Slice};
 use crate::lake::parquet::{Encoder, FilePurpose};
-use crate::lake::path::{AccountId, EventDay, Partition, Region, settled_key};
+use crate::lake::path::{AccountId, EventDay, Partition, Region, hot_key, settled_key};
 use crate::lake::table::Table;
 
 /// Rows decoded at once from a file: a batch of a megabyte and a half for each file that is open.
@@ -53,6 +53,7 @@ pub(super) struct Merge<'a> {
     pub(super) inputs: &'a [Input],
     pub(super) name: &'a str,
     pub(super) file_bytes_max: usize,
+    pub(super) into: FileKind,
 }
 
 impl Merge<'_> {
@@ -66,16 +67,20 @@ impl Merge<'_> {
         let found = self.inputs.iter().filter_map(|input| Cursor::find(input, partitions));
         let mut cursors: Vec<Cursor<'_>> = found.collect();
         let mut counts = Counts::default();
+        let mut output = Output::new(self);
         for (account, region) in partitions {
-            let partition =
-                Partition { table: self.table, day: self.day, account: *account, region: region.clone() };
-            let mut output = Output::new(partition, self.name, self.file_bytes_max);
+            output.enter(*account, region);
             let is_wanted = self.partition(&mut cursors, &mut output, &mut counts, &mut sink)?;
-            output.cut()?;
-            if !is_wanted || !output.files.into_iter().all(&mut sink) {
-                break;
+            // A partition is a file; a hot file goes on.
+            if self.into == FileKind::Settled {
+                output.cut()?;
+            }
+            if !is_wanted || !output.files.drain(..).all(&mut sink) {
+                return Ok(counts);
             }
         }
+        output.cut()?;
+        output.files.into_iter().all(sink);
         Ok(counts)
     }
 
@@ -191,11 +196,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// Goes to a partition and returns how many rows it has here.
-    fn enter(&mut self, partition: &Partition) -> u64 {
+    fn enter(&mut self, (account, region): &(AccountId, Region)) -> u64 {
         self.gathered = None;
-        let here = self
-            .slices
-            .pop_front_if(|slice| slice.account == partition.account && slice.region == partition.region);
+        let here = self.slices.pop_front_if(|slice| slice.account == *account && slice.region == *region);
         self.left = here.map_or(0, |slice| slice.rows);
         self.left
     }
@@ -319,10 +322,9 @@ impl Gather {
             rows
         } else if runs.len() * RUN_ROWS_MIN <= self.rows.len() {
             let slices: Vec<RecordBatch> = runs.iter().filter_map(slice).collect();
-            let schema = slices.first().map_or_else(
-                || std::sync::Arc::clone(&output.partition.table.schema().arrow),
-                RecordBatch::schema,
-            );
+            let schema = slices
+                .first()
+                .map_or_else(|| std::sync::Arc::clone(&output.table.schema().arrow), RecordBatch::schema);
             concat_batches(&schema, &slices)?
         } else {
             let batches: Vec<&RecordBatch> = self.batches.iter().map(|decoded| &decoded.batch).collect();
@@ -353,14 +355,18 @@ impl Gather {
     }
 }
 
-/// The files of one partition.
+/// What a merge writes.
 struct Output {
-    partition: Partition,
+    table: Table,
+    day: EventDay,
+    into: FileKind,
+    /// Where the rows of this moment belong.
+    partition: (AccountId, Region),
     rows_expected: u64,
     name: String,
     file_bytes_max: usize,
     open: Option<Open>,
-    /// Files ended so far.
+    /// Files ended so far: of a partition, of the merge.
     cuts: u32,
     /// Those that nobody has taken yet.
     files: Vec<Merged>,
@@ -369,60 +375,90 @@ struct Output {
 /// The file being encoded.
 struct Open {
     encoder: Encoder,
+    slices: Vec<Slice>,
     rows: u64,
     time_min: i64,
     time_max: i64,
 }
 
 impl Output {
-    fn new(partition: Partition, name: &str, file_bytes_max: usize) -> Self {
+    fn new(merge: &Merge<'_>) -> Self {
         Self {
-            partition,
+            table: merge.table,
+            day: merge.day,
+            into: merge.into,
+            partition: (AccountId::EXTERNAL, Region::unknown()),
             rows_expected: 0,
-            name: name.to_owned(),
-            file_bytes_max,
+            name: merge.name.to_owned(),
+            file_bytes_max: merge.file_bytes_max,
             open: None,
             cuts: 0,
             files: Vec::new(),
         }
     }
 
+    /// Goes on with a partition.
+    fn enter(&mut self, account: AccountId, region: &Region) {
+        self.partition = (account, region.clone());
+        self.rows_expected = 0;
+        if self.into == FileKind::Settled {
+            self.cuts = 0;
+        }
+    }
+
     fn write(&mut self, rows: &RecordBatch, (from, to): (i64, i64)) -> Result<(), ParquetError> {
+        let purpose = match self.into {
+            FileKind::Hot => FilePurpose::Hot,
+            FileKind::Settled => FilePurpose::Settled { rows: self.rows_expected },
+        };
         let open = match &mut self.open {
             Some(open) => open,
             None => self.open.insert(Open {
-                encoder: Encoder::new(
-                    self.partition.table,
-                    FilePurpose::Settled { rows: self.rows_expected },
-                ),
+                encoder: Encoder::new(self.table, purpose),
+                slices: Vec::new(),
                 rows: 0,
                 time_min: from,
                 time_max: to,
             }),
         };
         open.encoder.write(rows)?;
-        open.rows += rows.num_rows() as u64;
-        open.time_max = to;
+        let count = rows.num_rows() as u64;
+        open.rows += count;
+        open.time_min = open.time_min.min(from);
+        open.time_max = open.time_max.max(to);
+        let (account, region) = &self.partition;
+        match open.slices.last_mut() {
+            Some(slice) if slice.account == *account && slice.region == *region => slice.rows += count,
+            _ => open.slices.push(Slice { account: *account, region: region.clone(), rows: count }),
+        }
         if open.encoder.held_bytes() >= self.file_bytes_max { self.cut() } else { Ok(()) }
     }
 
     /// Ends the present file.
     fn cut(&mut self) -> Result<(), ParquetError> {
-        let Some(Open { encoder, rows, time_min, time_max }) = self.open.take() else {
+        let Some(Open { encoder, slices, rows, time_min, time_max }) = self.open.take() else {
             return Ok(());
         };
         let bytes = encoder.finish()?;
         let name = format!("{}-{:04}", self.name, self.cuts);
         self.cuts += 1;
-        let Partition { table, day, account, region } = &self.partition;
+        let (table, day) = (self.table, self.day);
+        let key = match self.into {
+            FileKind::Hot => hot_key(table, day, &name),
+            FileKind::Settled => {
+                let (account, region) = self.partition.clone();
+                settled_key(&Partition { table, day, account, region }, &name)
+            }
+        };
+        let bytes_written = bytes.len() as u64;
         let file = LakeFile {
-            key: settled_key(&self.partition, &name),
-            table: *table,
-            kind: FileKind::Settled,
-            day: *day,
-            slices: vec![Slice { account: *account, region: region.clone(), rows }],
+            key,
+            table,
+            kind: self.into,
+            day,
+            slices,
             rows,
-            bytes: bytes.len() as u64,
+            bytes: bytes_written,
             time_min,
             time_max,
         };

@@ -32,7 +32,7 @@ use object_store::PutPayload;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::catalog::{BatchId, Catalog, CatalogError, FileFilter, LakeFile, Settling};
+use super::catalog::{BatchId, Catalog, CatalogError, FileFilter, FileKind, LakeFile, Settling};
 use super::path::EventDay;
 use super::store::Lake;
 use super::table::Table;
@@ -45,9 +45,10 @@ use crate::cpu;
 /// Bounds of settling.
 #[derive(Debug, Clone)]
 pub struct SettleLimits {
-    /// Files merged at once; more take another round.
+    /// Hot files merged at once, each with a page of every column in memory; more are folded into fewer hot ones
+    /// first, so that a partition gets one file of them all.
     pub inputs_max: usize,
-    /// Their bytes. A partition that has more is merged from the disk.
+    /// Bytes of a round that may be in memory; of a bucket's files, what exceeds it is merged from the disk.
     pub input_bytes_max: u64,
     /// Where files of a bucket are put that exceed it together; the system's folder for such files by default.
     pub spill_folder: Option<PathBuf>,
@@ -217,7 +218,9 @@ async fn settle_round(
         return Ok(None);
     };
     let inputs = Arc::new(inputs);
-    let jobs = plan::jobs(&inputs, limits);
+    // One file is to come of many hot ones, not one a thread.
+    let threads = if round.into == FileKind::Hot { 1 } else { limits.jobs };
+    let jobs = plan::jobs(&inputs, threads);
     let mut settling = Settling {
         batch: batch.clone(),
         table: round.table,
@@ -238,7 +241,7 @@ async fn settle_round(
                 inputs: Arc::clone(&inputs),
                 job,
                 name,
-                round: (round.table, round.day),
+                round: (round.table, round.day, round.into),
                 file_bytes_max: limits.file_bytes_max,
             },
             sender.clone(),
@@ -311,7 +314,7 @@ struct Work {
     inputs: Arc<Vec<Input>>,
     job: Job,
     name: String,
-    round: (Table, EventDay),
+    round: (Table, EventDay, FileKind),
     file_bytes_max: usize,
 }
 
@@ -321,8 +324,8 @@ fn start(
     sender: mpsc::Sender<Merged>,
 ) {
     let merge = move || {
-        let Work { inputs, job, name, round: (table, day), file_bytes_max } = work;
-        let merge = merge::Merge { table, day, inputs: &inputs, name: &name, file_bytes_max };
+        let Work { inputs, job, name, round: (table, day, into), file_bytes_max } = work;
+        let merge = merge::Merge { table, day, inputs: &inputs, name: &name, file_bytes_max, into };
         // Nobody receives when the round was given up: the rest of the merge is for nothing.
         let merged = merge.run(&job.partitions, |file| sender.blocking_send(file).is_ok());
         merged.map_err(|source| SettleError::Parquet { table, day, source })

@@ -14,6 +14,7 @@ pub(super) struct Round {
     pub(super) table: Table,
     pub(super) day: EventDay,
     pub(super) files: Vec<LakeFile>,
+    pub(super) into: FileKind,
 }
 
 /// Partitions that one thread merges, in the order of their rows.
@@ -22,8 +23,11 @@ pub(super) struct Job {
     pub(super) partitions: Vec<(AccountId, Region)>,
 }
 
-/// Returns what is due. A round has all hot files of a table and day that fit, and, when the day is past, the
-/// settled files of the partitions that have more than one.
+/// Settled files of a round: they are opened one after another, so what counts is the statement that hides them.
+const SETTLED_MAX: usize = 1024;
+
+/// Returns what is due, each file in one round: hot files, and, when the day is past, the settled files of the
+/// partitions that have more than one.
 pub(super) fn rounds(visible: Vec<LakeFile>, today: Option<EventDay>, limits: &SettleLimits) -> Vec<Round> {
     let mut groups: BTreeMap<(Table, EventDay), Vec<LakeFile>> = BTreeMap::new();
     for file in visible {
@@ -33,54 +37,58 @@ pub(super) fn rounds(visible: Vec<LakeFile>, today: Option<EventDay>, limits: &S
     for ((table, day), files) in groups {
         let is_past = today.is_none_or(|today| day < today);
         let (hot, settled): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.kind == FileKind::Hot);
-        let files = if hot.is_empty() {
-            if is_past { crowded(settled, limits) } else { Vec::new() }
+        let (into, groups) = if !hot.is_empty() {
+            hot_groups(hot, limits)
+        } else if is_past {
+            (FileKind::Settled, crowded(settled, limits))
         } else {
-            fitting(hot, limits)
+            continue;
         };
-        if !files.is_empty() {
-            rounds.push(Round { table, day, files });
-        }
+        rounds.extend(groups.into_iter().map(|files| Round { table, day, files, into }));
     }
     rounds
 }
 
-/// Takes files while they fit; at least one.
-fn fitting(mut files: Vec<LakeFile>, limits: &SettleLimits) -> Vec<LakeFile> {
-    files.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut bytes = 0;
-    files
-        .into_iter()
-        .enumerate()
-        .take_while(|(number, file)| {
-            bytes += file.bytes;
-            *number == 0 || (*number < limits.inputs_max && bytes <= limits.input_bytes_max)
-        })
-        .map(|(_, file)| file)
-        .collect()
+/// Groups hot files. All of a group are open at once, so a group has a bound; and each group that goes into
+/// partitions gives each of them a file. So many small ones are folded into fewer hot ones first.
+fn hot_groups(mut hot: Vec<LakeFile>, limits: &SettleLimits) -> (FileKind, Vec<Vec<LakeFile>>) {
+    let inputs_max = limits.inputs_max.max(2);
+    hot.sort_by(|a, b| a.key.cmp(&b.key));
+    let is_small = |file: &&LakeFile| file.bytes < limits.file_bytes_max as u64 / 2;
+    if hot.len() > inputs_max && hot.iter().filter(is_small).count() > inputs_max {
+        let small: Vec<LakeFile> = hot.iter().filter(is_small).cloned().collect();
+        return (FileKind::Hot, small.chunks_exact(inputs_max).map(<[LakeFile]>::to_vec).collect());
+    }
+    (FileKind::Settled, hot.chunks(inputs_max).map(<[LakeFile]>::to_vec).collect())
 }
 
-/// Returns the settled files of partitions that have several, unless each is as large as a file may be: whole
+/// Groups the settled files of partitions that have several, unless each is as large as a file may be: whole
 /// partitions, as many as fit.
-fn crowded(settled: Vec<LakeFile>, limits: &SettleLimits) -> Vec<LakeFile> {
+fn crowded(settled: Vec<LakeFile>, limits: &SettleLimits) -> Vec<Vec<LakeFile>> {
     let mut partitions: BTreeMap<(AccountId, Region), Vec<LakeFile>> = BTreeMap::new();
     for file in settled {
         if let Some(slice) = file.slices.first() {
             partitions.entry((slice.account, slice.region.clone())).or_default().push(file);
         }
     }
-    let mut chosen = Vec::new();
+    let mut groups: Vec<Vec<LakeFile>> = Vec::new();
     let mut bytes = 0;
     for files in partitions.into_values().filter(|files| files.len() > 1 && !is_settled_for_good(files)) {
         let size: u64 = files.iter().map(|file| file.bytes).sum();
-        let fits = bytes + size <= limits.input_bytes_max && chosen.len() + files.len() <= limits.inputs_max;
-        if !chosen.is_empty() && !fits {
-            break;
+        match groups.last_mut() {
+            Some(group)
+                if bytes + size <= limits.input_bytes_max && group.len() + files.len() <= SETTLED_MAX =>
+            {
+                group.extend(files);
+                bytes += size;
+            }
+            _ => {
+                groups.push(files);
+                bytes = size;
+            }
         }
-        bytes += size;
-        chosen.extend(files);
     }
-    chosen
+    groups
 }
 
 /// Files that one merge cut follow each other in time, each event once; there is nothing to merge. Files that
@@ -98,12 +106,12 @@ fn merge_of(file: &LakeFile) -> Option<&str> {
 }
 
 /// Splits a round into jobs of about the same number of rows, cut between partitions.
-pub(super) fn jobs(inputs: &[Input], limits: &SettleLimits) -> Vec<Job> {
+pub(super) fn jobs(inputs: &[Input], threads: usize) -> Vec<Job> {
     let mut rows: BTreeMap<(AccountId, Region), u64> = BTreeMap::new();
     for slice in inputs.iter().flat_map(|input| &input.slices) {
         *rows.entry((slice.account, slice.region.clone())).or_default() += slice.rows;
     }
-    let share = rows.values().sum::<u64>().div_ceil(limits.jobs.max(1) as u64).max(1);
+    let share = rows.values().sum::<u64>().div_ceil(threads.max(1) as u64).max(1);
     let mut jobs: Vec<Job> = Vec::new();
     let mut before = 0;
     for (partition, count) in rows {
@@ -154,6 +162,32 @@ mod tests {
         let files = names.iter().map(|name| file(name)).collect();
         let rounds = rounds(files, EventDay::read(today), &SettleLimits::default());
         rounds.iter().map(|round| round.files.len()).sum()
+    }
+
+    #[test]
+    fn many_small_hot_files_are_folded_before_they_go_into_partitions() {
+        let limits = SettleLimits { inputs_max: 4, file_bytes_max: 100, ..SettleLimits::default() };
+        let plan = |sizes: &[u64]| {
+            let files = sizes.iter().enumerate().map(|(number, bytes)| LakeFile {
+                kind: FileKind::Hot,
+                bytes: *bytes,
+                ..file(&format!("{number:02}-0"))
+            });
+            let rounds = rounds(files.collect(), EventDay::read("20260101"), &limits);
+            rounds.iter().map(|round| (round.into, round.files.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(plan(&[1; 4]), [(FileKind::Settled, 4)]);
+        assert_eq!(
+            plan(&[1; 10]),
+            [(FileKind::Hot, 4), (FileKind::Hot, 4)],
+            "the rest waits for the next look"
+        );
+        assert_eq!(
+            plan(&[1, 1, 1, 60, 60]),
+            [(FileKind::Settled, 4), (FileKind::Settled, 1)],
+            "large ones stay"
+        );
+        assert_eq!(plan(&[60; 5]), [(FileKind::Settled, 4), (FileKind::Settled, 1)]);
     }
 
     #[test]

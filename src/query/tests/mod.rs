@@ -3,3 +3,4 @@
 mod lake;
 mod reading;
 mod asking;
+mod athena;

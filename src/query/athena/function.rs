@@ -1,0 +1,258 @@
+//! Functions of Athena that DataFusion has not.
+//!
+//! Each takes columns of any type that can be read as what it wants. A value that
+//! cannot be read as a time, an address or JSON gives no value, since logs hold all
+//! sorts of text; a unit, format or path that is none ends the query and says so.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, StringArray, TimestampMillisecondArray,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMillisecondType};
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, SimpleScalarUDF, Volatility};
+
+use super::json_path::JsonPath;
+use super::time;
+
+/// All of them.
+pub(super) fn all() -> Vec<ScalarUDF> {
+    let time = || DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
+    vec![
+        function("date_add", 3, time(), date_add),
+        function("date_diff", 3, DataType::Int64, date_diff),
+        function("date_format", 2, DataType::Utf8, date_format),
+        function("date_parse", 2, time(), date_parse),
+        function("from_iso8601_timestamp", 1, time(), from_iso8601_timestamp),
+        function("from_iso8601_date", 1, DataType::Date32, from_iso8601_date),
+        function("to_iso8601", 1, DataType::Utf8, to_iso8601),
+        function("from_unixtime", 1, time(), from_unixtime),
+        function("json_extract", 2, DataType::Utf8, json_extract),
+        function("json_extract_scalar", 2, DataType::Utf8, json_extract_scalar),
+        function("ip_address", 1, DataType::Utf8, ip_address),
+        function("ip_in_network", 2, DataType::Boolean, ip_in_network),
+    ]
+}
+
+type Body = fn(&[ArrayRef]) -> Result<ArrayRef>;
+
+fn function(name: &'static str, arity: usize, gives: DataType, body: Body) -> ScalarUDF {
+    let run = move |args: &[ColumnarValue]| {
+        let is_column = args.iter().any(|arg| matches!(arg, ColumnarValue::Array(_)));
+        let arrays = ColumnarValue::values_to_arrays(args)?;
+        let array = body(&arrays).map_err(|error| error.context(name))?;
+        // Of constants, one row was computed and stands for all.
+        if is_column {
+            Ok(ColumnarValue::Array(array))
+        } else {
+            ScalarValue::try_from_array(&array, 0).map(ColumnarValue::Scalar)
+        }
+    };
+    let signature = Signature::any(arity, Volatility::Immutable);
+    ScalarUDF::from(SimpleScalarUDF::new_with_signature(name, signature, gives, Arc::new(run)))
+}
+
+/// The arguments of a call, read as what a function wants.
+struct Args<'a>(&'a [ArrayRef]);
+
+impl Args<'_> {
+    fn column(&self, at: usize, wanted: &DataType) -> Result<ArrayRef> {
+        let array = self.0.get(at).ok_or_else(|| exec_datafusion_err!("argument {} is missing", at + 1))?;
+        if array.data_type() == wanted {
+            return Ok(Arc::clone(array));
+        }
+        cast(array, wanted).map_err(DataFusionError::from)
+    }
+
+    fn texts(&self, at: usize) -> Result<StringArray> {
+        Ok(self.column(at, &DataType::Utf8)?.as_string::<i32>().clone())
+    }
+
+    fn numbers(&self, at: usize) -> Result<Int64Array> {
+        Ok(self.column(at, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+    }
+
+    fn times(&self, at: usize) -> Result<TimestampMillisecondArray> {
+        let wanted = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
+        // Text is read as Athena reads it, whatever the engine's own cast takes.
+        if matches!(
+            self.0.get(at).map(Array::data_type),
+            Some(DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)
+        ) {
+            return Ok(utc(self.texts(at)?.iter().map(|text| time::iso8601(text?)).collect()));
+        }
+        Ok(self.column(at, &wanted)?.as_primitive::<TimestampMillisecondType>().clone())
+    }
+
+    /// Reads a text that is mostly the same in every row: `read` is called when it changes.
+    fn settings<T: Clone>(
+        &self,
+        at: usize,
+        what: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<Option<T>>> {
+        let texts = self.texts(at)?;
+        let mut last: Option<(&str, T)> = None;
+        let mut settings = Vec::with_capacity(texts.len());
+        for text in &texts {
+            let Some(text) = text else {
+                settings.push(None);
+                continue;
+            };
+            let setting = match &last {
+                Some((known, setting)) if *known == text => setting.clone(),
+                _ => read(text)
+                    .ok_or_else(|| exec_datafusion_err!("'{}' is no {what}", text.escape_debug()))?,
+            };
+            last = Some((text, setting.clone()));
+            settings.push(Some(setting));
+        }
+        Ok(settings)
+    }
+}
+
+fn utc(times: TimestampMillisecondArray) -> TimestampMillisecondArray {
+    times.with_timezone("UTC")
+}
+
+const UNIT: &str = "unit of time such as 'day', 'hour' or 'month'";
+const FORMAT: &str = "format such as '%Y-%m-%d %H:%i:%s'";
+const PATH: &str = "JSON path such as '$.userName' or '$.items[0].name'";
+
+fn date_add(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let args = Args(args);
+    let (units, counts, times) = (args.settings(0, UNIT, time::unit)?, args.numbers(1)?, args.times(2)?);
+    let added = units.into_iter().zip(&counts).zip(&times);
+    let added = added.map(|((unit, count), millis)| time::add(unit?, count?, millis?));
+    Ok(Arc::new(utc(added.collect())))
+}
+
+fn date_diff(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let args = Args(args);
+    let (units, from, to) = (args.settings(0, UNIT, time::unit)?, args.times(1)?, args.times(2)?);
+    let apart = units.into_iter().zip(&from).zip(&to);
+    let apart = apart.map(|((unit, from), to)| time::difference(unit?, from?, to?));
+    Ok(Arc::new(apart.collect::<Int64Array>()))
+}
+
+fn date_format(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let args = Args(args);
+    let (times, formats) = (args.times(0)?, args.settings(1, FORMAT, time::strftime)?);
+    let texts = times.iter().zip(formats).map(|(millis, format)| time::format(&format?, millis?));
+    Ok(Arc::new(texts.collect::<StringArray>()))
+}
+
+fn date_parse(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let args = Args(args);
+    let (texts, formats) = (args.texts(0)?, args.settings(1, FORMAT, time::strftime)?);
+    let times = texts.iter().zip(formats).map(|(text, format)| time::parse(&format?, text?));
+    Ok(Arc::new(utc(times.collect())))
+}
+
+fn from_iso8601_timestamp(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let texts = Args(args).texts(0)?;
+    Ok(Arc::new(utc(texts.iter().map(|text| time::iso8601(text?)).collect())))
+}
+
+fn from_iso8601_date(args: &[ArrayRef]) -> Result<ArrayRef> {
+    const DAY: i64 = 86_400_000;
+    let texts = Args(args).texts(0)?;
+    let day = |text| i32::try_from(time::iso8601(text)?.div_euclid(DAY)).ok();
+    Ok(Arc::new(texts.iter().map(|text| day(text?)).collect::<Date32Array>()))
+}
+
+fn to_iso8601(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let times = Args(args).times(0)?;
+    let text = |millis| Some(jiff::Timestamp::from_millisecond(millis).ok()?.to_string());
+    Ok(Arc::new(times.iter().map(|millis| text(millis?)).collect::<StringArray>()))
+}
+
+fn from_unixtime(args: &[ArrayRef]) -> Result<ArrayRef> {
+    use arrow::datatypes::Float64Type;
+    let args = Args(args);
+    // Whole seconds stay exact; fractions are read to the millisecond.
+    if args.0.first().is_some_and(|seconds| seconds.data_type().is_integer()) {
+        let seconds = args.numbers(0)?;
+        return Ok(Arc::new(utc(seconds.iter().map(|seconds| seconds?.checked_mul(1000)).collect())));
+    }
+    let seconds = args.column(0, &DataType::Float64)?;
+    let millis = cast(
+        &arrow::compute::unary::<_, _, Float64Type>(seconds.as_primitive::<Float64Type>(), |seconds| {
+            (seconds * 1000.0).round()
+        }),
+        &DataType::Int64,
+    )?;
+    Ok(Arc::new(utc(millis.as_primitive::<Int64Type>().iter().collect())))
+}
+
+fn json_extract(args: &[ArrayRef]) -> Result<ArrayRef> {
+    extract(args, |value| Some(value.to_string()))
+}
+
+fn json_extract_scalar(args: &[ArrayRef]) -> Result<ArrayRef> {
+    use serde_json::Value;
+    extract(args, |value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    })
+}
+
+fn extract(args: &[ArrayRef], write: fn(&serde_json::Value) -> Option<String>) -> Result<ArrayRef> {
+    let args = Args(args);
+    let (texts, paths) = (args.texts(0)?, args.settings(1, PATH, JsonPath::read)?);
+    let found = texts.iter().zip(paths).map(|(text, path)| {
+        let value: serde_json::Value = serde_json::from_str(text?).ok()?;
+        write(path?.find(&value)?)
+    });
+    Ok(Arc::new(found.collect::<StringArray>()))
+}
+
+/// What `CAST(… AS IPADDRESS)` is here: the text, where it is an address or a network.
+fn ip_address(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let texts = Args(args).texts(0)?;
+    let is_one = |text: &&str| text.parse::<IpAddr>().is_ok() || Network::read(text).is_some();
+    Ok(Arc::new(texts.iter().map(|text| text.filter(is_one)).collect::<StringArray>()))
+}
+
+fn ip_in_network(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let args = Args(args);
+    let (addresses, networks) =
+        (args.texts(0)?, args.settings(1, "network such as '10.0.0.0/8'", Network::read)?);
+    let inside =
+        addresses.iter().zip(networks).map(|(address, network)| Some(network?.holds(address?.parse().ok()?)));
+    Ok(Arc::new(inside.collect::<BooleanArray>()))
+}
+
+/// A network in CIDR's notation.
+#[derive(Debug, Clone, Copy)]
+struct Network {
+    first: u128,
+    mask: u128,
+    is_v4: bool,
+}
+
+impl Network {
+    fn read(text: &str) -> Option<Self> {
+        let (address, length) = text.split_once('/')?;
+        let (address, length) = (address.parse::<IpAddr>().ok()?, length.parse::<u32>().ok()?);
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let free = u32::checked_sub(bits, length)?;
+        let mask = u128::MAX.checked_shl(free).unwrap_or(0);
+        Some(Self { first: number(address) & mask, mask, is_v4: address.is_ipv4() })
+    }
+
+    fn holds(self, address: IpAddr) -> bool {
+        address.is_ipv4() == self.is_v4 && number(address) & self.mask == self.first
+    }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
