@@ -27,8 +27,7 @@ pub(crate) async fn ingest(corpus: &Path, catalog: &Catalog, lake: &Lake, clock:
     let limits = IngestLimits::default();
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 10_000));
     let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
-    let lister =
-        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
+    let lister = Lister::new(Arc::clone(&queue), Arc::clone(&archive), Arc::clone(&progress));
     let (catalog, lake) = (catalog.clone(), lake.clone());
     let trail = Trail { queue, archive, catalog, lake, limits, progress, clock };
     let place = Place::read(&corpus.display().to_string()).unwrap();

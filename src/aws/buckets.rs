@@ -6,10 +6,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_config::Region;
 use aws_config::retry::RetryConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::types::RequestPayer;
 
@@ -17,6 +19,9 @@ use super::{Aws, BucketAccess, Role};
 
 /// Attempts at one call, with pauses that grow; the client slows down as a whole when S3 asks for it.
 const TRIES_MAX: u32 = 5;
+
+/// How long a body may give nothing until it counts as broken off.
+const STALLED_FOR: Duration = Duration::from_secs(10);
 
 /// Where S3 is asked when nothing says a Region: it answers with the right one.
 const ANY_REGION: &str = "us-east-1";
@@ -49,6 +54,8 @@ enum Known {
     Answered(String),
     /// A notification said so.
     Hinted(String),
+    /// A notification said so, and nobody answers there.
+    Misled,
 }
 
 /// A way to a bucket.
@@ -100,10 +107,24 @@ impl Buckets {
                     lock(&self.regions).insert(bucket.to_owned(), Known::Answered(answered));
                     Box::pin(ask(self.reach(bucket, key).await)).await
                 }
+                None if error.raw_response().is_none() && self.was_misled(bucket) => {
+                    drop(error);
+                    Box::pin(ask(self.reach(bucket, key).await)).await
+                }
                 None => Err(error),
             },
             answered => answered,
         }
+    }
+
+    /// Forgets a hint after which nobody answered: a message may say anything, and must not cut a bucket off.
+    fn was_misled(&self, bucket: &str) -> bool {
+        let mut regions = lock(&self.regions);
+        let known = regions.get_mut(bucket).filter(|known| matches!(known, Known::Hinted(_)));
+        known.is_some_and(|known| {
+            *known = Known::Misled;
+            true
+        })
     }
 
     /// Returns the Region a bucket is in, asking S3 when nothing says it.
@@ -134,7 +155,7 @@ impl Buckets {
         let region = match known {
             Some(Known::Answered(region)) => Some(region),
             Some(Known::Hinted(region)) => declared.or(Some(region)),
-            None => declared,
+            Some(Known::Misled) | None => declared,
         };
         let own = self.aws.shared().await.region().map(ToString::to_string);
         let region = region.or(own).unwrap_or_else(|| ANY_REGION.to_owned());
@@ -151,6 +172,9 @@ impl Buckets {
         let settings = self.aws.settings(access).await;
         let config = aws_sdk_s3::config::Builder::from(&settings)
             .retry_config(RetryConfig::adaptive().with_max_attempts(TRIES_MAX))
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled().grace_period(STALLED_FOR).build(),
+            )
             // Emulators and private endpoints answer for one name, not for one a bucket.
             .force_path_style(Aws::s3_endpoint(&settings).is_some())
             .region(way.region.clone().map(Region::new))
@@ -203,5 +227,20 @@ mod tests {
         lock(&buckets.regions).insert("declared".to_owned(), answered);
         assert_eq!(region("declared").await, "eu-west-3");
         assert!(buckets.reach("declared", "k").await.payer.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_hint_after_which_nobody_answers_is_forgotten() {
+        let buckets = Buckets::new(Arc::new(Aws::default()));
+        buckets.hint("b", "xx-nowhere-1");
+        let ask = |reached: Reached| async move {
+            match reached.region.as_deref() {
+                Some("xx-nowhere-1") => Err(SdkError::<std::io::Error>::timeout_error("no such host")),
+                _ => Ok(()),
+            }
+        };
+        buckets.ask("b", "k", ask).await.unwrap();
+        buckets.hint("b", "xx-nowhere-1");
+        assert_ne!(buckets.reach("b", "k").await.region.as_deref(), Some("xx-nowhere-1"));
     }
 }

@@ -169,8 +169,7 @@ async fn ingest_archive(
     let started = Instant::now();
     let (progress, archive) = (Arc::new(Progress::default()), Arc::new(Archive::default()));
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 10_000));
-    let lister =
-        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
+    let lister = Lister::new(Arc::clone(&queue), Arc::clone(&archive), Arc::clone(&progress));
     let (catalog, lake, progress) = (catalog.clone(), lake.clone(), Arc::clone(&progress));
     let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };
     let place = Place::read(&archive_folder.display().to_string())?;

@@ -237,6 +237,9 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Queries(verb) => return queries::run(&verb, out),
         Verb::Dlq(verb) => return dlq::run(verb, &config.worker, out).await,
         Verb::Health(args) => return health::ask(args, &config.worker, out).await,
+        Verb::Ingest(args) if args.is_dry_run() => {
+            return ingest::survey(args, config, out, is_watched).await;
+        }
         Verb::Demo(args) => return demo::run(args, config, out, &mut err).await,
         verb => verb,
     };

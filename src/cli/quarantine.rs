@@ -128,8 +128,7 @@ async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
     }
     let (progress, archive) =
         (Arc::new(Progress::default()), Arc::new(Archive::new(config.declarations, Arc::clone(&aws))));
-    let lister =
-        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
+    let lister = Lister::new(Arc::clone(&queue), Arc::clone(&archive), Arc::clone(&progress));
     let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };
     let retried = retry(&trail).await?;
     writeln!(

@@ -108,7 +108,7 @@ pub async fn claim<Q: Queue>(
 ) -> Result<Claimed, IngestError> {
     let now = (trail.clock)();
     let Announced { objects: found, mut setbacks } = announced;
-    let found = look_up(trail, found, &mut setbacks).await;
+    let found = look_up(trail, found, &mut setbacks).await?;
     let (mut messages, mut wishes, mut wanted) = (HashMap::new(), Vec::new(), Vec::new());
     for Found { object, facts, body, message } in found {
         let id = ObjectId { bucket: object.bucket, key: object.key, version: object.version };
@@ -143,14 +143,23 @@ pub async fn claim<Q: Queue>(
 }
 
 /// Asks S3 for the ETag of objects that were announced without: it is what tells one object from another.
-async fn look_up<Q: Queue>(trail: &Trail<Q>, found: Vec<Found>, setbacks: &mut Setbacks) -> Vec<Found> {
+async fn look_up<Q: Queue>(
+    trail: &Trail<Q>,
+    found: Vec<Found>,
+    setbacks: &mut Setbacks,
+) -> Result<Vec<Found>, IngestError> {
+    let all = found.len();
+    let mut away = Vec::new();
+    // Nothing extends the messages' visibility before their objects are claimed.
+    let deadline = tokio::time::Instant::now() + trail.limits.lease;
     let looking = futures::stream::iter(found).map(|mut found| async move {
         let ObjectRef { bucket, key, version, version_id, .. } = &found.object;
         if !version.is_empty() || bucket.contains("://") {
             return (found, Ok(()));
         }
         let sought = Sought { bucket, key, etag: "", version_id: version_id.as_deref() };
-        let head = trail.archive.head(sought).await;
+        let head = tokio::time::timeout_at(deadline, trail.archive.head(sought)).await;
+        let head = head.unwrap_or_else(|elapsed| Err(ArchiveError::away(elapsed)));
         let known = head.map(|Head { size, etag, version_id }| {
             found.object.version = etag;
             found.object.version_id = version_id;
@@ -166,12 +175,26 @@ async fn look_up<Q: Queue>(trail: &Trail<Q>, found: Vec<Found>, setbacks: &mut S
             Err(ArchiveError::Gone) => trail.progress.skip(SkipReason::Gone),
             Err(error) => {
                 let ObjectRef { bucket, key, version, .. } = found.object;
-                let (object, why) = (ObjectId { bucket, key, version }, chain(&error));
-                setbacks.insert(found.message, Setback::Unreachable { object, why });
+                let object = ObjectId { bucket, key, version };
+                match error {
+                    error @ ArchiveError::Away { .. } => away.push((found.message, object, error)),
+                    error => {
+                        let why = chain(&error);
+                        setbacks.insert(found.message, Setback::Unreachable { object, why });
+                    }
+                }
             }
         }
     }
-    known
+    if away.len() == all
+        && let Some((_, object, source)) = away.pop()
+    {
+        return Err(IngestError::Away { object: Box::new(object), source });
+    }
+    for (message, object, error) in away {
+        setbacks.insert(message, Setback::Away { object, why: chain(&error) });
+    }
+    Ok(known)
 }
 
 fn wish(id: &ObjectId, facts: &KeyFacts) -> ClaimedObject {

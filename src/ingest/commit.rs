@@ -20,6 +20,8 @@ pub struct Written {
     pub tallies: Vec<(LogPlace, Tally)>,
     /// Objects that could not be fetched, and why.
     pub unreachable: Vec<(ObjectId, String)>,
+    /// Objects of which nothing was heard, and what was last.
+    pub away: Vec<(ObjectId, String)>,
 }
 
 /// Proof that a batch was committed: its rows can be queried from now on.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::archive::ArchiveError;
-use super::limits::IngestLimits;
+use super::limits::{IngestLimits, Outage};
 use super::notification::NotificationError;
 use super::write::WriteError;
 use crate::lake::catalog::{BatchId, CatalogError, ObjectId};
@@ -123,6 +123,13 @@ pub enum Setback<'a> {
         /// Why.
         why: String,
     },
+    /// The archive does not answer for one of its objects, while it does for others.
+    Away {
+        /// The object.
+        object: ObjectId,
+        /// Why.
+        why: String,
+    },
     /// The batch it belongs to failed.
     Failed(&'a IngestError),
 }
@@ -163,6 +170,7 @@ impl Setback<'_> {
                 Fate::Retry { after: (*wait + Duration::from_millis(50)).min(LOOK_AGAIN * deliveries.max(1)) }
             }
             Self::Unreachable { .. } => retry_below(limits.fetch_deliveries_max),
+            Self::Away { .. } => away(deliveries, limits),
             Self::Failed(error) => match error {
                 IngestError::Catalog(CatalogError::Fenced { .. }) | IngestError::Lapsed { .. } => {
                     Fate::Retry { after: back_off(1) }
@@ -173,7 +181,7 @@ impl Setback<'_> {
                 // From the third delivery on a message is alone: then it may be its object that is never given,
                 // and waiting for that would hold a lane for good.
                 IngestError::Away { .. } if deliveries < ALONE_FROM => Fate::Wait,
-                IngestError::Away { .. } => retry_below(limits.fetch_deliveries_max),
+                IngestError::Away { .. } => away(deliveries, limits),
                 IngestError::Queue { .. }
                 | IngestError::Catalog(_)
                 | IngestError::Store(_)
@@ -192,6 +200,11 @@ impl Setback<'_> {
                 format!("{error}; if it is a notification, move it back when a newer version knows it")
             }
             Self::Held(_) => "another worker reads its object".to_owned(),
+            Self::Away { object, why } => {
+                format!(
+                    "cannot fetch {object}: {why}; it did not answer for hours, move the message back when it does"
+                )
+            }
             Self::Unreachable { object, why } => format!(
                 "cannot fetch {object}: {why}; check permissions on bucket, key and encryption key, then move the message back"
             ),
@@ -199,6 +212,19 @@ impl Setback<'_> {
                 format!("{}; move the message back when the cause is mended", chain(error))
             }
         }
+    }
+}
+
+/// Decides about a message of whose object nothing is heard: nothing is wrong with it as long as a part of S3 may be
+/// away, and it must not end unseen either when the queue forgets it.
+fn away(deliveries: u32, limits: &IngestLimits) -> Fate {
+    // With pauses of 8 s, then double, then 15 minutes: more than three hours.
+    const DELIVERIES_MAX: u32 = 20;
+    let told_at_once = limits.outage == Outage::Stop && deliveries >= limits.fetch_deliveries_max;
+    if told_at_once || deliveries >= DELIVERIES_MAX {
+        Fate::DeadLetter
+    } else {
+        Fate::Retry { after: (back_off(deliveries) * 8).min(Duration::from_mins(15)) }
     }
 }
 
@@ -247,6 +273,11 @@ mod tests {
         let object = || Box::new(ObjectId { bucket: "b".into(), key: "k".into(), version: String::new() });
         let away = IngestError::Away { object: object(), source: ArchiveError::away("timed out") };
         check(&Setback::Failed(&away), [(1, Fate::Wait), (5, Fate::DeadLetter)]);
+        let worker = IngestLimits { outage: Outage::Wait, ..IngestLimits::default() };
+        let away = Setback::Away { object: *object(), why: "timed out".into() };
+        assert_eq!(away.fate(1, &worker), after(8));
+        assert_eq!(away.fate(19, &worker), after(900));
+        assert_eq!(away.fate(20, &worker), Fate::DeadLetter);
         let outage = IngestError::Queue { what: "receive", source: "timed out".into() };
         check(&Setback::Failed(&outage), [(1, Fate::Wait), (99, Fate::Wait)]);
     }

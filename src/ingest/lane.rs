@@ -154,7 +154,7 @@ impl Lane {
                 break;
             }
         }
-        written.unreachable = missing.unreachable(naming.work.objects.len())?;
+        missing.tell(naming.work.objects.len(), &mut written)?;
         conclude(&naming.work, (&mut tallies, &duplicates), &mut written);
         Ok(written)
     }
@@ -223,12 +223,13 @@ impl Missing {
     const AWAY_ENOUGH: usize = 16;
 
     /// An archive that answers for none of the batch's objects is away; one that answers for some is not.
-    fn unreachable(mut self, objects: usize) -> Result<Vec<(ObjectId, String)>, IngestError> {
+    fn tell(mut self, objects: usize, written: &mut Written) -> Result<(), IngestError> {
         if self.away.len() == objects {
             self.is_away()?;
         }
-        self.refused.extend(self.away.into_iter().map(|(id, error)| (id, chain(&error))));
-        Ok(self.refused)
+        written.away = self.away.into_iter().map(|(id, error)| (id, chain(&error))).collect();
+        written.unreachable = self.refused;
+        Ok(())
     }
 
     fn is_away(&mut self) -> Result<(), IngestError> {

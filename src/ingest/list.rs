@@ -1,8 +1,8 @@
-//! Lists an archive that is read once: a folder, a file, a bucket or a prefix.
+//! Lists an archive that is read once: a folder, a file, a bucket, a prefix or an inventory.
 //!
-//! Takes a place and announces every object below it to the queue in memory, in
-//! the order of keys, so that the objects of one account, Region and day come
-//! together. Objects whose key says there is nothing to read are counted at once.
+//! Takes a place and announces every object below it to the queue in memory, so that
+//! the objects of one account, Region and day come together. Objects whose key says
+//! there is nothing to read are counted at once.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,68 +10,58 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::archive::{Archive, ArchiveError, FolderWalk, Head, LOCAL, Listed, Met, Sought};
+use super::announce::{Announcer, Of};
+use super::archive::{Archive, ArchiveError, FolderWalk, LOCAL, Met};
+use super::backfill::{Ledger, Pace, Selection, read_inventory, walk};
 use super::error::IngestError;
-use super::notification::{ObjectRef, write_notification};
 use super::progress::Progress;
 use super::queue::EmbeddedQueue;
-use super::source::key::KeyVerdict;
 use super::trail::Trail;
 use crate::lake::store::Place;
 
-/// Announces objects.
+/// Lists places.
 #[derive(Debug)]
 pub struct Lister {
-    /// Where they are announced.
-    pub queue: Arc<EmbeddedQueue>,
-    /// Where they are opened.
-    pub archive: Arc<Archive>,
-    /// Where they are counted.
-    pub progress: Arc<Progress>,
+    /// What becomes of what is found.
+    pub announcer: Announcer,
+    /// Which parts of buckets were read to their end; without it every part is read.
+    pub ledger: Option<Ledger>,
+    /// What places are.
+    pub places: Places,
+}
+
+/// What the places are that are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// What is to be read lies below them.
+    Listed,
+    /// Manifests of S3 Inventories, which name what is to be read.
+    Inventories,
 }
 
 impl Lister {
+    /// Returns what announces everything it finds.
+    pub fn new(queue: Arc<EmbeddedQueue>, archive: Arc<Archive>, progress: Arc<Progress>) -> Self {
+        let (selection, pace) = (Selection::default(), Pace::default());
+        let announcer = Announcer { queue, archive, progress, selection, pace, survey: None };
+        Self { announcer, ledger: None, places: Places::Listed }
+    }
+
     /// Announces everything below a place. Ends early, without an error, when the queue is closed.
     ///
     /// # Errors
     /// The place cannot be opened or listed.
     pub async fn list(&self, place: &Place) -> Result<(), IngestError> {
-        match place {
+        let ledger = self.ledger.as_ref();
+        match (place, self.places) {
+            (Place::Bucket { bucket, prefix }, Places::Listed) => {
+                walk(&self.announcer, ledger, (bucket, prefix)).await
+            }
+            (Place::Bucket { bucket, prefix }, Places::Inventories) => {
+                read_inventory(&self.announcer, ledger, (bucket, prefix)).await
+            }
             // The identity of a local file is its absolute path, whichever folder above it was named.
-            Place::Folder(path) => self.list_folder(place, path).await,
-            Place::Bucket { bucket, prefix } => self.list_bucket(place, bucket, prefix).await,
-        }
-    }
-
-    async fn list_bucket(&self, place: &Place, bucket: &str, prefix: &str) -> Result<(), IngestError> {
-        let wrong = |source| list_error(place, source);
-        let below = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        let (mut token, mut is_empty) = (None, true);
-        loop {
-            let page = self.archive.page(bucket, &below, false, token).await.map_err(wrong)?;
-            for object in page.objects {
-                is_empty = false;
-                if !self.announce(bucket, object).await {
-                    return Ok(());
-                }
-            }
-            token = page.next;
-            if token.is_none() {
-                break;
-            }
-        }
-        if !is_empty || prefix.is_empty() {
-            return Ok(());
-        }
-        // Nothing lies below it: it may be the key of one object.
-        let sought = Sought { bucket, key: prefix, etag: "", version_id: None };
-        match self.archive.head(sought).await {
-            Ok(Head { size, etag, .. }) => {
-                self.announce(bucket, Listed { key: prefix.to_owned(), etag, size }).await;
-                Ok(())
-            }
-            Err(ArchiveError::Gone) => Ok(()),
-            Err(error) => Err(wrong(error)),
+            (Place::Folder(path), _) => self.list_folder(place, path).await,
         }
     }
 
@@ -90,29 +80,38 @@ impl Lister {
 
     /// False when nothing more is wanted.
     async fn meet(&self, met: Met, root: &Path) -> std::io::Result<bool> {
+        let progress = &self.announcer.progress;
         match met {
-            Met::File(listed) => return Ok(self.announce(LOCAL, listed).await),
-            Met::LeftAlone(reason) => self.progress.skip(reason),
+            Met::File(listed) => return Ok(self.announcer.announce(LOCAL, listed, Of::default()).await),
+            Met::LeftAlone(reason) => progress.skip(reason),
             Met::Unreadable(path, error) if path == root => return Err(error),
             Met::Unreadable(path, error) => {
-                self.progress.unreachable(path.display().to_string(), error.to_string());
+                progress.unreachable(path.display().to_string(), error.to_string());
             }
         }
         Ok(true)
     }
 
-    /// False when nothing more is wanted.
-    async fn announce(&self, bucket: &str, listed: Listed) -> bool {
-        let Listed { key, etag, size } = listed;
-        if let KeyVerdict::Skip(reason) = self.archive.declarations.read(bucket, &key) {
-            self.progress.skip(reason);
-            return true;
+    /// Records which parts have ended. When the whole run has, they are forgotten: the next one is another run,
+    /// which looks at everything.
+    async fn settle_ledger(&self, places: &[Place], is_whole: bool) -> Result<(), IngestError> {
+        let Some(ledger) = &self.ledger else { return Ok(()) };
+        ledger.record(&self.announcer.queue).await?;
+        if is_whole {
+            for bucket in places.iter().filter_map(Place::as_bucket) {
+                match self.places {
+                    Places::Listed => ledger.forget(bucket.0, &below(bucket.1)).await?,
+                    Places::Inventories => ledger.forget_begun().await?,
+                }
+            }
         }
-        self.progress.announced(size);
-        let bucket = bucket.to_owned();
-        let object = ObjectRef { bucket, key, version: etag, size: Some(size), ..ObjectRef::default() };
-        self.queue.send(write_notification(&object)).await
+        Ok(())
     }
+}
+
+/// The prefix of what lies below a folder of a bucket.
+fn below(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { format!("{prefix}/") }
 }
 
 /// Lists the places into the queue in memory and runs the lanes until it is empty, or until interrupted.
@@ -146,6 +145,7 @@ pub async fn read_places(
         queue.close();
         listed
     };
+    let stopped = interrupted.clone();
     let running = async {
         let ran = super::run(Arc::new(trail), interrupted).await;
         // Lanes that stopped early leave messages behind; a listing that waits for room must not wait for them.
@@ -153,7 +153,9 @@ pub async fn read_places(
         ran
     };
     let (listed, ran) = tokio::join!(listing, running);
-    ran.and(listed)
+    let ended = ran.and(listed);
+    let is_whole = ended.is_ok() && !*stopped.borrow();
+    ended.and(lister.settle_ledger(places, is_whole).await)
 }
 
 /// How long a batch of listed objects waits for more.

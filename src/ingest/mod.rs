@@ -18,6 +18,8 @@ pub mod queue;
 pub mod sqs;
 pub mod notification;
 pub mod archive;
+pub mod announce;
+pub mod backfill;
 pub mod list;
 pub mod fetch;
 pub mod decompress;
@@ -78,6 +80,11 @@ pub async fn ingest_batch<Q: Queue + 'static>(
         for (object, why) in written.unreachable {
             if let Some(message) = claimed.messages.get(&object) {
                 claimed.setbacks.insert(*message, Setback::Unreachable { object, why });
+            }
+        }
+        for (object, why) in written.away {
+            if let Some(message) = claimed.messages.get(&object) {
+                claimed.setbacks.insert(*message, Setback::Away { object, why });
             }
         }
     }

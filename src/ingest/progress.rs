@@ -132,7 +132,7 @@ impl Progress {
             snapshot.object(place.source, &outcome.id, tally);
         }
         snapshot.batch_durations.add(took);
-        for (id, why) in &written.unreachable {
+        for (id, why) in written.unreachable.iter().chain(&written.away) {
             snapshot.unreachable(id.to_string(), why.clone());
         }
         snapshot.files += written.outcome.files.len() as u64;

@@ -84,19 +84,51 @@ pub struct EmbeddedQueue {
     ready_max: usize,
 }
 
+/// Names messages that belong together: it is told when the last of them has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Unit(pub u64);
+
 #[derive(Debug, Default)]
 struct State {
-    ready: VecDeque<(String, u32)>,
+    ready: VecDeque<Waiting>,
     in_flight: HashMap<String, InFlight>,
+    units: HashMap<Unit, UnitState>,
     deliveries: u64,
     closed: bool,
 }
 
-#[derive(Debug)]
-struct InFlight {
+/// A message on its way.
+#[derive(Debug, Default)]
+struct Waiting {
     body: String,
     receive_count: u32,
+    unit: Option<Unit>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    message: Waiting,
     visible_at: Instant,
+}
+
+/// What is known of messages that belong together.
+#[derive(Debug, Default)]
+struct UnitState {
+    /// Messages not ended yet.
+    open: u64,
+    /// No more will be sent.
+    is_closed: bool,
+    /// One was given up.
+    is_spoiled: bool,
+}
+
+impl State {
+    fn push(&mut self, body: String, unit: Option<Unit>) {
+        if let Some(unit) = unit {
+            self.units.entry(unit).or_default().open += 1;
+        }
+        self.ready.push_back(Waiting { body, receive_count: 0, unit });
+    }
 }
 
 impl EmbeddedQueue {
@@ -107,6 +139,31 @@ impl EmbeddedQueue {
 
     /// Sends a message, waiting while the queue is full. False once the queue is closed.
     pub async fn send(&self, body: String) -> bool {
+        self.send_of(body, None).await
+    }
+
+    /// Says that no more messages of a unit will be sent.
+    pub fn close_unit(&self, unit: Unit) {
+        self.state().units.entry(unit).or_default().is_closed = true;
+    }
+
+    /// Returns the closed units whose messages have all ended well, each once. One of which a message was given
+    /// up is never returned.
+    pub fn take_ended_units(&self) -> Vec<Unit> {
+        let mut state = self.state();
+        let mut ended = Vec::new();
+        state.units.retain(|unit, of| {
+            let is_over = of.is_closed && of.open == 0;
+            if is_over && !of.is_spoiled {
+                ended.push(*unit);
+            }
+            !is_over
+        });
+        ended
+    }
+
+    /// Sends a message of a unit, as [`Self::send`] does.
+    pub async fn send_of(&self, body: String, unit: Option<Unit>) -> bool {
         loop {
             let changed = self.changed.notified();
             {
@@ -115,7 +172,7 @@ impl EmbeddedQueue {
                     return false;
                 }
                 if state.ready.len() < self.ready_max {
-                    state.ready.push_back((body, 0));
+                    state.push(body, unit);
                     drop(state);
                     self.changed.notify_waiters();
                     return true;
@@ -155,19 +212,19 @@ impl EmbeddedQueue {
             .collect();
         for receipt_handle in back {
             if let Some(held) = state.in_flight.remove(&receipt_handle) {
-                state.ready.push_back((held.body, held.receive_count));
+                state.ready.push_back(held.message);
             }
         }
         let mut messages = Vec::new();
-        while let Some((body, count)) =
+        while let Some(mut message) =
             if messages.len() < messages_max { state.ready.pop_front() } else { None }
         {
             state.deliveries += 1;
-            let (receipt_handle, receive_count) = (state.deliveries.to_string(), count + 1);
+            message.receive_count += 1;
+            let receipt_handle = state.deliveries.to_string();
+            let (body, receive_count) = (message.body.clone(), message.receive_count);
             let visible_at = now + self.visibility;
-            state
-                .in_flight
-                .insert(receipt_handle.clone(), InFlight { body: body.clone(), receive_count, visible_at });
+            state.in_flight.insert(receipt_handle.clone(), InFlight { message, visible_at });
             messages.push(QueueMessage {
                 id: receipt_handle.clone(),
                 body,
@@ -233,7 +290,10 @@ impl Queue for std::sync::Arc<EmbeddedQueue> {
     async fn delete(&self, receipt_handles: &[String]) -> Result<(), IngestError> {
         let mut state = self.state();
         for receipt_handle in receipt_handles {
-            state.in_flight.remove(receipt_handle);
+            let unit = state.in_flight.remove(receipt_handle).and_then(|held| held.message.unit);
+            if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
+                of.open = of.open.saturating_sub(1);
+            }
         }
         drop(state);
         self.changed.notify_waiters();
@@ -242,6 +302,13 @@ impl Queue for std::sync::Arc<EmbeddedQueue> {
 
     /// Nothing outlives this queue: who runs it is told at the end.
     async fn dead_letter(&self, message: &QueueMessage, _reason: &str) -> Result<(), IngestError> {
+        {
+            let mut state = self.state();
+            let unit = state.in_flight.get(&message.receipt_handle).and_then(|held| held.message.unit);
+            if let Some(of) = unit.and_then(|unit| state.units.get_mut(&unit)) {
+                of.is_spoiled = true;
+            }
+        }
         self.delete(std::slice::from_ref(&message.receipt_handle)).await
     }
 }
@@ -254,7 +321,8 @@ mod tests {
 
     fn queue_of(bodies: &[&str]) -> EmbeddedQueue {
         let queue = EmbeddedQueue::new(HIDDEN, 10);
-        queue.state().ready.extend(bodies.iter().map(|body| ((*body).to_owned(), 0)));
+        let waiting = bodies.iter().map(|body| Waiting { body: (*body).to_owned(), ..Waiting::default() });
+        queue.state().ready.extend(waiting);
         queue
     }
 
@@ -283,6 +351,26 @@ mod tests {
         queue.delete(&[held[0].receipt_handle.clone()]).await.unwrap();
         assert!(matches!(queue.receive(10, Duration::ZERO).await.unwrap(), Received::Closed));
         assert!(!queue.send("b".to_owned()).await);
+    }
+
+    #[tokio::test]
+    async fn a_unit_ends_with_its_last_message_and_never_when_one_was_given_up() {
+        let queue = std::sync::Arc::new(queue_of(&[]));
+        let (good, bad) = (Unit(1), Unit(2));
+        for unit in [good, good, bad] {
+            assert!(queue.send_of("a".to_owned(), Some(unit)).await);
+        }
+        queue.close_unit(good);
+        queue.close_unit(bad);
+        let held = take(&queue, Instant::now());
+        queue.dead_letter(&held[2], "why").await.unwrap();
+        queue.delete(&[held[0].receipt_handle.clone()]).await.unwrap();
+        assert_eq!(queue.take_ended_units(), []);
+        // Given back and taken again it is still the same message.
+        let again = take(&queue, Instant::now() + HIDDEN * 2);
+        queue.delete(&[again[0].receipt_handle.clone()]).await.unwrap();
+        assert_eq!(queue.take_ended_units(), [good]);
+        assert_eq!(queue.take_ended_units(), []);
     }
 
     #[tokio::test]

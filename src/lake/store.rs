@@ -88,6 +88,14 @@ impl Place {
             .map_err(|source| StoreError::Folder { path: PathBuf::from(path), source })
     }
 
+    /// Returns bucket and prefix, when it is in one.
+    pub fn as_bucket(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Folder(_) => None,
+            Self::Bucket { bucket, prefix } => Some((bucket, prefix)),
+        }
+    }
+
     /// Returns what takes the place of a bucket's name in evidence: the bucket, or the folder's URL.
     pub fn bucket(&self) -> String {
         match self {

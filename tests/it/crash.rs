@@ -376,8 +376,7 @@ pub(crate) async fn trail(site: &Site, clock: fn() -> Timestamp) -> (TestTrail, 
     let limits = IngestLimits { lease: Duration::from_secs(60), ..IngestLimits::default() };
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 1000));
     let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
-    let lister =
-        Lister { queue: Arc::clone(&queue), archive: Arc::clone(&archive), progress: Arc::clone(&progress) };
+    let lister = Lister::new(Arc::clone(&queue), Arc::clone(&archive), Arc::clone(&progress));
     lister.list(&Place::Folder(site.archive())).await.unwrap();
     queue.close();
     let lake = Lake::in_folder(site.lake()).unwrap();

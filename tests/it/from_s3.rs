@@ -1,6 +1,7 @@
 //! An archive on S3, read by the built binary: whatever buckets do to their readers, each record is there once.
 
 use std::process::Child;
+use std::time::{Duration, Instant};
 
 use ashiato::ingest::notification::{ObjectRef, write_notification};
 use serde_json::{Value, json};
@@ -334,6 +335,53 @@ fn a_worker_waits_for_an_archive_that_is_away_and_uses_no_delivery_up() {
     assert!(ran.err.contains("waiting, nothing is lost"), "{ran:?}");
     assert_eq!(cloud.site.uids(), uids(0..20));
     assert!(cloud.dead().is_empty());
+}
+
+#[test]
+fn while_one_bucket_is_away_the_others_are_read_and_its_messages_come_again() {
+    let cloud = Cloud::new();
+    cloud.s3.rules("other-archive", Rules { is_away: true, ..Rules::default() });
+    for (bucket, number) in [("other-archive", 1), (ARCHIVE, 2), ("other-archive", 3), (ARCHIVE, 4)] {
+        let name = key(REGION, &format!("object-{number}"));
+        cloud.sqs.send(LOGS, &s3_event(bucket, &name, &cloud.put(bucket, &name, number)));
+    }
+    let worker = cloud.start();
+    until("what is there is read", || cloud.sqs.messages(LOGS).len() == 2);
+    until("the rest came again", || cloud.sqs.messages(LOGS).iter().all(|message| message.receive_count > 1));
+    cloud.s3.rules("other-archive", Rules::default());
+    until("the queue is empty", || cloud.sqs.messages(LOGS).is_empty());
+    stop(worker);
+    assert_eq!(cloud.site.uids(), uids(1..5));
+    assert!(cloud.dead().is_empty());
+}
+
+#[test]
+fn notices_without_etag_wait_too_while_the_archive_is_away() {
+    let cloud = Cloud::new();
+    let name = key(REGION, "a");
+    cloud.put(ARCHIVE, &name, 1);
+    cloud.s3.away(true);
+    cloud.sqs.send(LOGS, &json!({"s3Bucket": ARCHIVE, "s3ObjectKey": [name]}).to_string());
+    let worker = cloud.start();
+    until("the worker tried for a while", || cloud.s3.calls("HeadObject") > 10);
+    assert_eq!(cloud.sqs.messages(LOGS)[0].receive_count, 1);
+    cloud.s3.away(false);
+    until("the queue is empty", || cloud.sqs.messages(LOGS).is_empty());
+    stop(worker);
+    assert_eq!(cloud.site.uids(), [event_id(1)]);
+}
+
+#[test]
+fn a_body_that_stalls_is_given_up_and_gone_on_with() {
+    let cloud = Cloud::new();
+    let name = key(REGION, "a");
+    cloud.s3.put(ARCHIVE, &name, &gzip(&file(&(0..500).map(record).collect::<Vec<_>>())));
+    cloud.s3.fail_first("GetObject", &[Fault::Stall]);
+    let began = Instant::now();
+    cloud.ingest(ARCHIVE).ended(0);
+    assert!(began.elapsed() > Duration::from_secs(5), "it stalled");
+    assert_eq!(cloud.site.uids(), uids(0..500));
+    assert_eq!(cloud.s3.calls("GetObject"), 2);
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::archive::{REGION, assert_same_rows, event_id, file, gzip, key, noise, record};
+use crate::crash::{start, wait};
 use crate::from_s3::{ARCHIVE, Cloud};
 use crate::s3::{EVERY, EXTERNAL_ID, Fault, ROLE, Rules, s3_event};
 use crate::sqs::LOGS;
+use crate::worker::until;
 
 const LAKE: &str = "the-lake";
 
@@ -113,6 +115,35 @@ fn with_archive_and_lake_on_s3_and_faults_in_both_the_rows_are_those_of_a_clean_
     assert_same_rows(&cloud.site.rows(), &expected);
     assert_eq!(cloud.s3.open_uploads(), 0);
     assert!(cloud.dead().is_empty());
+}
+
+#[test]
+fn killed_while_it_writes_a_bucket_the_next_runs_leave_no_orphan() {
+    let cloud = Cloud::generated();
+    cloud.ingest(ARCHIVE).ended(0);
+    let expected = cloud.site.rows();
+    let cloud = on_s3(cloud.beside("killed"), "lake");
+    let Cloud { site, s3, sqs } = cloud;
+    let cloud = Cloud { site: site.with("ASHIATO_SETTLE_ORPHAN_AGE", "0s"), s3, sqs };
+    let mut kills = 0;
+    for round in 0..6 {
+        let mut child = start(&cloud.site, &["ingest", &format!("s3://{ARCHIVE}")]);
+        let puts = cloud.s3.calls("PutObject");
+        until("it writes", || {
+            cloud.s3.calls("PutObject") > puts + round || child.try_wait().unwrap().is_some()
+        });
+        child.kill().unwrap();
+        kills += u32::from(wait(child).code.is_none());
+    }
+    assert!(kills > 0);
+    cloud.ingest(ARCHIVE).ended(0);
+    cloud.site.settle().ended(0);
+    cloud.site.settle().ended(0);
+    assert_same_rows(&cloud.site.rows(), &expected);
+    let files = cloud.site.count("select count(*) from files");
+    let keys = cloud.s3.keys(LAKE);
+    let parquet = keys.iter().filter(|name| name.ends_with(".parquet")).count();
+    assert_eq!(i64::try_from(parquet).unwrap(), files, "{keys:#?}");
 }
 
 #[test]

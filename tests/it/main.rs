@@ -13,6 +13,7 @@
 )]
 
 mod archive;
+mod backfill;
 mod bad_input;
 mod cli;
 mod crash;

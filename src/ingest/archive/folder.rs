@@ -38,14 +38,14 @@ fn open(path: &Path, etag: &str) -> Result<(fs::File, Metadata), ArchiveError> {
 }
 
 /// The path of an object below the folder that is its bucket.
-fn path_of(sought: Sought<'_>) -> Result<PathBuf, ArchiveError> {
-    let folder = sought.bucket.trim_start_matches(LOCAL);
+fn path_of((bucket, key): (&str, &str)) -> Result<PathBuf, ArchiveError> {
+    let folder = bucket.trim_start_matches(LOCAL);
     let folder = Path::new(if folder.is_empty() { "/" } else { folder });
     if !folder.is_dir() {
         let what = format!("there is no folder {}", folder.display());
         return Err(ArchiveError::refused(what, std::io::Error::from(std::io::ErrorKind::NotFound)));
     }
-    let key = Path::new(sought.key.trim_start_matches('/'));
+    let key = Path::new(key.trim_start_matches('/'));
     if key.components().any(|part| part == Component::ParentDir) {
         return Err(ArchiveError::refused("its key leads out of its folder", std::io::Error::other("..")));
     }
@@ -68,8 +68,9 @@ async fn beside<T: Send + 'static>(
 }
 
 pub(super) async fn first(sought: Sought<'_>, piece_bytes: u64) -> Result<First, ArchiveError> {
-    let (path, etag) = (path_of(sought)?, sought.etag.to_owned());
+    let (bucket, key, etag) = (sought.bucket.to_owned(), sought.key.to_owned(), sought.etag.to_owned());
     beside(move || {
+        let path = path_of((&bucket, &key))?;
         let (mut file, meta) = open(&path, &etag)?;
         let bytes = read(&mut file, 0..piece_bytes.min(meta.len()))?;
         Ok(First { bytes, size: meta.len(), etag: local_version(&meta) })
@@ -78,8 +79,9 @@ pub(super) async fn first(sought: Sought<'_>, piece_bytes: u64) -> Result<First,
 }
 
 pub(super) async fn range(sought: Sought<'_>, range: Range<u64>) -> Result<Bytes, ArchiveError> {
-    let (path, etag) = (path_of(sought)?, sought.etag.to_owned());
+    let (bucket, key, etag) = (sought.bucket.to_owned(), sought.key.to_owned(), sought.etag.to_owned());
     beside(move || {
+        let path = path_of((&bucket, &key))?;
         let (mut file, _) = open(&path, &etag)?;
         let bytes = read(&mut file, range.clone())?;
         if bytes.len() as u64 == range.end - range.start { Ok(bytes) } else { Err(ArchiveError::Replaced) }
@@ -88,8 +90,9 @@ pub(super) async fn range(sought: Sought<'_>, range: Range<u64>) -> Result<Bytes
 }
 
 pub(super) async fn head(sought: Sought<'_>) -> Result<Head, ArchiveError> {
-    let path = path_of(sought)?;
+    let (bucket, key) = (sought.bucket.to_owned(), sought.key.to_owned());
     beside(move || {
+        let path = path_of((&bucket, &key))?;
         let meta = fs::metadata(path)?;
         Ok(Head { size: meta.len(), etag: local_version(&meta), version_id: None })
     })
@@ -150,8 +153,7 @@ impl FolderWalk {
             match resolve(&path) {
                 Ok((real, meta)) if meta.is_dir() => folders.push(real),
                 Ok((real, meta)) => met.push_back(file(&real, &meta)),
-                // A link to nowhere, or to itself, or a file that went while we looked.
-                Err(error) if is_nowhere(&error) => met.push_back(Met::LeftAlone(SkipReason::Gone)),
+                Err(error) if is_nowhere(&path, &error) => met.push_back(Met::LeftAlone(SkipReason::Gone)),
                 Err(error) => met.push_back(Met::Unreadable(path, error)),
             }
         }
@@ -167,12 +169,12 @@ fn resolve(path: &Path) -> std::io::Result<(PathBuf, Metadata)> {
     Ok((real, meta))
 }
 
-fn is_nowhere(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound) || error.raw_os_error() == Some(LINKS_IN_CIRCLES)
+/// A link to nowhere or to itself, or a file that went while we looked. What links to itself has an error whose kind
+/// has no name yet.
+fn is_nowhere(path: &Path, error: &std::io::Error) -> bool {
+    let is_forbidden = error.kind() == std::io::ErrorKind::PermissionDenied;
+    error.kind() == std::io::ErrorKind::NotFound || path.is_symlink() && !is_forbidden
 }
-
-/// `ELOOP`, whose kind has no stable name.
-const LINKS_IN_CIRCLES: i32 = 40;
 
 fn file(path: &Path, meta: &Metadata) -> Met {
     if !meta.is_file() {

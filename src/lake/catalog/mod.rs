@@ -24,6 +24,7 @@ mod claim;
 mod duty;
 mod file;
 mod set_aside;
+mod listing;
 mod report;
 
 pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectOutcome, ObjectState};

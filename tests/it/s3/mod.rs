@@ -46,11 +46,13 @@ pub(crate) enum Fault {
     Slow,
     /// The body of the answer breaks off in the middle.
     Cut,
+    /// The body of the answer stops in the middle and never ends.
+    Stall,
     /// It was done, and the answer is 500.
     Lost,
 }
 
-/// All kinds.
+/// All kinds that take no long time.
 pub(crate) const EVERY: [Fault; 5] = [Fault::Internal, Fault::SlowDown, Fault::Slow, Fault::Cut, Fault::Lost];
 
 /// What a bucket wants of its readers.
@@ -60,6 +62,8 @@ pub(crate) struct Rules {
     pub(crate) region: Option<&'static str>,
     /// Operations that nobody may do, told as S3 tells it.
     pub(crate) denied: Vec<&'static str>,
+    /// It answers with errors alone.
+    pub(crate) is_away: bool,
     /// Nobody may read its objects.
     pub(crate) is_denied: bool,
     /// Its objects are encrypted with a key that nobody gives.
@@ -306,6 +310,9 @@ fn judge(rules: &Rules, asked: &Asked, request: &Request) -> Option<Response> {
         );
         return Some(refuse(403, "AccessDenied", &said));
     }
+    if rules.is_away {
+        return Some(refuse(503, "ServiceUnavailable", "away"));
+    }
     let of_object = matches!(asked.operation, "GetObject" | "HeadObject");
     if rules.is_denied && of_object || rules.wants_role && key != ROLE_KEY {
         return Some(refuse(403, "AccessDenied", "Access Denied"));
@@ -348,7 +355,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Some(Fault::Internal) => return refuse(500, "InternalError", "try again"),
         Some(Fault::SlowDown) => return refuse(503, "SlowDown", "Please reduce your request rate."),
         Some(Fault::Slow) => tokio::time::sleep(Duration::from_millis(300)).await,
-        Some(Fault::Cut | Fault::Lost) | None => {}
+        Some(Fault::Cut | Fault::Stall | Fault::Lost) | None => {}
     }
     let request = request.map(s3s::Body::http_body_unsync);
     let answered = match shared.service.call(request).await {
@@ -357,19 +364,24 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     match fault {
         Some(Fault::Lost) => refuse(500, "InternalError", "it was done all the same"),
-        Some(Fault::Cut) if asked.operation == "GetObject" && answered.status().is_success() => {
-            broken(answered).await
+        Some(fault @ (Fault::Cut | Fault::Stall))
+            if asked.operation == "GetObject" && answered.status().is_success() =>
+        {
+            broken(answered, fault).await
         }
         _ => answered,
     }
 }
 
 /// Breaks a body off in the middle.
-async fn broken(answered: Response) -> Response {
+async fn broken(answered: Response, fault: Fault) -> Response {
     let (head, body) = answered.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let kept = bytes.slice(..bytes.len() / 2);
-    let pieces = futures::stream::iter([Ok(kept)]).chain(futures::stream::once(async {
+    let pieces = futures::stream::iter([Ok(kept)]).chain(futures::stream::once(async move {
+        if fault == Fault::Stall {
+            std::future::pending::<()>().await;
+        }
         // The first half has to be on its way before the connection ends.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Err(std::io::Error::other("cut on purpose"))

@@ -1,0 +1,67 @@
+//! Announces objects that a listing or an inventory found.
+//!
+//! Takes what was found and sends those that are to be read to the queue in memory, at a
+//! pace. What its key says to leave alone, or nobody asked for, is counted at once.
+
+use std::sync::Arc;
+
+use super::archive::{Archive, Listed};
+use super::backfill::{Pace, Selection, Survey};
+use super::notification::{ObjectRef, write_notification};
+use super::progress::Progress;
+use super::queue::{EmbeddedQueue, Unit};
+use super::source::key::{KeyVerdict, SkipReason};
+
+/// Announces objects.
+#[derive(Debug)]
+pub struct Announcer {
+    /// Where they are announced.
+    pub queue: Arc<EmbeddedQueue>,
+    /// Where they are opened.
+    pub archive: Arc<Archive>,
+    /// Where they are counted.
+    pub progress: Arc<Progress>,
+    /// What of them is asked for.
+    pub selection: Selection,
+    /// How fast.
+    pub pace: Pace,
+    /// Counts them, and nothing is announced.
+    pub survey: Option<Survey>,
+}
+
+impl Announcer {
+    /// Announces an object. False when nothing more is wanted.
+    pub async fn announce(&self, bucket: &str, listed: Listed, of: Of<'_>) -> bool {
+        let Listed { key, etag, size } = listed;
+        let facts = match self.archive.declarations.read(bucket, &key) {
+            KeyVerdict::Skip(reason) => {
+                self.progress.skip(reason);
+                return true;
+            }
+            KeyVerdict::Read(facts) => facts,
+        };
+        if !self.selection.takes(&key, &facts) {
+            self.progress.skip(SkipReason::NotAsked);
+            return true;
+        }
+        if let Some(survey) = &self.survey {
+            survey.count(&facts, size);
+            return true;
+        }
+        self.pace.wait(size).await;
+        self.progress.announced(size);
+        let (bucket, version_id) = (bucket.to_owned(), of.version_id.map(str::to_owned));
+        let object =
+            ObjectRef { bucket, key, version: etag, version_id, size: Some(size), ..ObjectRef::default() };
+        self.queue.send_of(write_notification(&object), of.unit).await
+    }
+}
+
+/// What an object was found with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Of<'a> {
+    /// The part of a backfill it belongs to.
+    pub unit: Option<Unit>,
+    /// Its version id.
+    pub version_id: Option<&'a str>,
+}
