@@ -56,7 +56,10 @@ Exit codes:
 
 const LAMBDA_NOTES: &str = "\
 Runs inside Lambda only, as the function of an SQS event source with ReportBatchItemFailures; deploy/ashiato.yaml has one. The
-catalog must be PostgreSQL. Only in binaries built with `--features lambda`.";
+catalog must be PostgreSQL. Only in binaries built with `--features lambda`.
+
+Example:
+  ashiato lambda   (the command of the function's image, with ASHIATO_CATALOG=postgres://… and ASHIATO_LAKE=s3://…)";
 
 const SETTLE_EXAMPLES: &str = "\
 What was settled stays when a run is stopped; the next one goes on.

@@ -458,6 +458,16 @@ fn health_and_metrics_tell_how_it_is() {
     assert!(places.contains(&format!("ashiato_ingest_newest_event_timestamp_seconds{place}")), "{places}");
     assert_eq!(rig.site.run(&["health"]).ended(0).out, "alive\n");
     assert_eq!(rig.site.run(&["health", "--ready"]).ended(0).out, "ready\n");
+    // What the worker saw, and what the catalog says to who asks.
+    let queue = rig.fake.url(LOGS);
+    let rig = Rig { site: rig.site.with("ASHIATO_WORKER_QUEUE", &queue), fake: rig.fake };
+    let words = ["status", "--places", "--queue", "--json"];
+    let status: Value = serde_json::from_str(&rig.site.run(&words).ended(0).out).unwrap();
+    assert_eq!(status["places"][0]["account"], "111122223333", "{status}");
+    assert_eq!(status["places"][0]["newest_event"], "2025-01-05T10:00:05Z", "{status}");
+    assert_eq!(status["queue"]["visible"], 0, "{status}");
+    let told = rig.site.run(&words[..3]).ended(0).out;
+    assert!(told.contains("about 0 messages wait in the queue"), "{told}");
     rig.fake.faults(|faults| faults.is_away = true);
     // A long poll that began before is still answered; what is sent ends it.
     rig.fake.send(LOGS, "{}");
