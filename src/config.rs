@@ -14,6 +14,7 @@ use crate::aws::{BucketAccess, Role};
 use crate::ingest::IngestLimits;
 use crate::ingest::source::custom::mapping::{Mapping, MappingError};
 use crate::ingest::source::declared::{Declarations, Declared};
+use crate::intel::{IntelPlaces, Network};
 use crate::lake::bucket::WriteSettings;
 use crate::lake::catalog::{CatalogLimits, CatalogPlace};
 use crate::lake::settle::SettleLimits;
@@ -49,6 +50,8 @@ pub struct Config {
     pub declarations: Declarations,
     /// Buckets that are reached in a way of their own.
     pub buckets: Vec<BucketAccess>,
+    /// What is known beside the logs.
+    pub intel: IntelPlaces,
 }
 
 /// What `ashiato worker` reads, and how it ends.
@@ -142,6 +145,7 @@ struct Written {
     query: WrittenQuery,
     sources: Vec<WrittenSource>,
     buckets: Vec<WrittenBucket>,
+    intel: WrittenIntel,
 }
 
 #[derive(Debug, Deserialize)]
@@ -160,6 +164,16 @@ struct WrittenBucket {
     region: Option<String>,
     #[serde(default)]
     request_payer: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenIntel {
+    mmdb: Vec<PathBuf>,
+    aws_ip_ranges: Option<PathBuf>,
+    corporate: Vec<String>,
+    indicators: Vec<PathBuf>,
+    accounts: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -333,6 +347,24 @@ impl FunctionFacts {
     }
 }
 
+impl WrittenIntel {
+    /// Reads networks; paths are relative to the configuration's.
+    fn places(self, folder: &Path) -> Result<IntelPlaces, ConfigError> {
+        let network = |text: &String| {
+            let what = format!("{text} is no network such as 203.0.113.0/24");
+            Network::read(text).ok_or(ConfigError::Value { key: "intel.corporate", what })
+        };
+        let beside = |path: PathBuf| folder.join(path);
+        Ok(IntelPlaces {
+            corporate: self.corporate.iter().map(network).collect::<Result<_, _>>()?,
+            mmdb: self.mmdb.into_iter().map(beside).collect(),
+            aws_ip_ranges: self.aws_ip_ranges.map(beside),
+            indicators: self.indicators.into_iter().map(beside).collect(),
+            accounts: self.accounts.map(beside),
+        })
+    }
+}
+
 fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
     let Some(key) = KEYS.into_iter().find(|key| variable(key) == name) else {
         let known = KEYS.map(variable).join(", ");
@@ -417,6 +449,7 @@ impl Written {
         config.query_spill_folder = self.query.spill_folder;
         let declared = self.sources.into_iter().map(|source| source.declared(folder));
         config.declarations = Declarations(declared.collect::<Result<_, _>>()?);
+        config.intel = self.intel.places(folder)?;
         let buckets = self.buckets.into_iter().map(WrittenBucket::access);
         config.buckets = buckets.collect::<Result<_, _>>()?;
         Ok(config)

@@ -7,6 +7,7 @@
 pub mod cpu;
 pub mod aws;
 pub mod ocsf;
+pub mod intel;
 pub mod lake;
 pub mod ingest;
 pub mod query;

@@ -31,6 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::aws::Aws;
 use crate::config::Config;
+use crate::intel::Intel;
 use crate::lake::catalog::CatalogPlace;
 use crate::lake::store::Place;
 use crate::lake::{Catalog, Lake};
@@ -310,7 +311,8 @@ async fn ask(mut args: query::QueryArgs, session: Session<'_>) -> anyhow::Result
     args.spill_dir = args.spill_dir.or(config.query_spill_folder);
     args.history = history_file();
     let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    query::run(args, (catalog, lake), out, err, is_interactive).await?;
+    let intel = Intel::read(&config.intel).context("intel")?;
+    query::run(args, (catalog, lake, intel), out, err, is_interactive).await?;
     Ok(Ending::Done)
 }
 

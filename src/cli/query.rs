@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::intel::Intel;
 use crate::lake::{Catalog, Lake};
 use crate::query::{Engine, Format, Params, QueryError, QueryLimits, QueryStats, RowWriter, Rows, Screen};
 use crate::query::{library, run as run_query};
@@ -69,7 +70,7 @@ type Writer<'w> = &'w mut (dyn Write + Send);
 /// The statement, its parameters or the output; a reader that goes away is none.
 pub(crate) async fn run(
     args: QueryArgs,
-    (catalog, lake): (Catalog, Lake),
+    (catalog, lake, intel): (Catalog, Lake, Intel),
     out: Writer<'_>,
     err: Writer<'_>,
     interactive: bool,
@@ -78,7 +79,7 @@ pub(crate) async fn run(
     if let Some(mib) = args.memory_mib {
         limits.memory_bytes = mib << 20;
     }
-    let engine = Engine::new(catalog, &lake, limits)?;
+    let engine = Engine::new(catalog, &lake, limits)?.with_intel(intel);
     let screen = screen(interactive);
     let ended = match statement(&args)? {
         Some(sql) => once(&engine, &sql, &args, screen, (out, err)).await,
@@ -301,7 +302,7 @@ mod tests {
         let lake = Lake::in_folder(folder.path().join("lake"))?;
         let args = Cli::try_parse_from([&["query"], words].concat())?.query;
         let mut err = Vec::new();
-        run(args, (catalog, lake), out, &mut err, false).await?;
+        run(args, (catalog, lake, Intel::default()), out, &mut err, false).await?;
         Ok(String::from_utf8(err)?)
     }
 

@@ -70,7 +70,7 @@ pub struct Fetched {
     pub permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Fetches objects in their order and sends the pieces, until the receiver is gone.
+/// Fetches objects and sends each one's pieces in their order, until the receiver is gone.
 pub async fn fetch_all(
     archive: Arc<Archive>,
     wanted: Vec<Wanted>,
@@ -94,7 +94,8 @@ pub async fn fetch_all(
                 (wanted, first, permit)
             }
         })
-        .buffered(limits.concurrency);
+        // Whatever comes first: an object that is slow to come holds none of its neighbours up.
+        .buffer_unordered(limits.concurrency);
     while let Some((wanted, first, permit)) = firsts.next().await {
         let sending =
             Sending { archive: &archive, wanted: &wanted, room: &rest_room, limits, sender: &sender };

@@ -23,6 +23,7 @@ pub mod prune;
 pub mod table;
 pub mod views;
 mod athena;
+mod intel;
 pub mod session;
 pub mod param;
 pub mod run;

@@ -21,8 +21,10 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::athena;
 use super::error::{Cause, QueryError};
+use super::intel;
 use super::table::{STORE_URL, ScanCounts};
 use super::views::{ATHENA_CATALOGS, CATALOG, Databases, Names, SCHEMA, Unlisted};
+use crate::intel::Intel;
 use crate::lake::{Catalog, Lake};
 
 /// What queries may take.
@@ -53,6 +55,7 @@ const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 #[derive(Clone)]
 pub struct Engine {
     catalog: Catalog,
+    intel: Arc<Intel>,
     runtime: Arc<RuntimeEnv>,
     limits: QueryLimits,
 }
@@ -76,7 +79,13 @@ impl Engine {
     /// The folder for spilling cannot be used.
     pub fn new(catalog: Catalog, lake: &Lake, limits: QueryLimits) -> Result<Self, QueryError> {
         let runtime = runtime(lake, &limits).map_err(|error| QueryError::Engine(Cause::from(&error)))?;
-        Ok(Self { catalog, runtime, limits })
+        Ok(Self { catalog, intel: Arc::default(), runtime, limits })
+    }
+
+    /// Returns the engine with what is known beside the logs.
+    #[must_use]
+    pub fn with_intel(self, intel: Intel) -> Self {
+        Self { intel: Arc::new(intel), ..self }
     }
 
     /// Returns the limits.
@@ -89,7 +98,8 @@ impl Engine {
         let counts = Arc::new(ScanCounts::default());
         let context = SessionContext::new_with_config_rt(self.config(), Arc::clone(&self.runtime));
         athena::register(&context);
-        let names = Names::new(self.catalog.clone(), Arc::clone(&counts));
+        context.register_udf(intel::ip_info(Arc::clone(&self.intel)));
+        let names = Names::new(self.catalog.clone(), Arc::clone(&self.intel), Arc::clone(&counts));
         context.register_catalog(CATALOG, Arc::new(Databases(Arc::clone(&names))));
         for name in ATHENA_CATALOGS {
             let names = Arc::clone(&names);

@@ -17,7 +17,9 @@ use datafusion::functions::core::expr_fn::get_field;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, LogicalPlanBuilder, col, lit};
 
+use super::intel;
 use super::table::{LakeTable, ScanCounts};
+use crate::intel::Intel;
 use crate::lake::catalog::Catalog;
 use crate::lake::table::Table;
 
@@ -95,6 +97,7 @@ fn is_region(text: &str) -> bool {
 /// The names, for one query.
 pub(super) struct Names {
     catalog: Catalog,
+    intel: Arc<Intel>,
     counts: Arc<ScanCounts>,
 }
 
@@ -106,8 +109,8 @@ impl fmt::Debug for Names {
 
 impl Names {
     /// Returns the names; scans of what they find add to `counts`.
-    pub(super) fn new(catalog: Catalog, counts: Arc<ScanCounts>) -> Arc<Self> {
-        Arc::new(Self { catalog, counts })
+    pub(super) fn new(catalog: Catalog, intel: Arc<Intel>, counts: Arc<ScanCounts>) -> Arc<Self> {
+        Arc::new(Self { catalog, intel, counts })
     }
 
     fn find(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -129,7 +132,7 @@ impl Names {
             Some(Native::Findings) => {
                 self.union(&[Table::Detection, Table::Compliance, Table::Vulnerability]).map(Some)
             }
-            None => Ok(None),
+            None => intel::table(&self.intel, name),
         }
     }
 
@@ -204,7 +207,8 @@ impl Names {
 
 /// Returns the names that reports and errors list.
 pub(super) fn listed() -> impl Iterator<Item = &'static str> {
-    Table::ALL.into_iter().map(Table::sql_name).chain(View::ALL.map(View::name))
+    let tables = Table::ALL.into_iter().map(Table::sql_name);
+    tables.chain(View::ALL.map(View::name)).chain([intel::ACCOUNTS, intel::INDICATORS])
 }
 
 type Found<'a> =

@@ -1,12 +1,16 @@
 //! Settling inside workers: one of them is at it, whatever is killed, and nobody reads a row twice.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
+use ashiato::aws::Aws;
 use ashiato::ingest::commit::commit;
 use ashiato::ingest::lane::Lane;
+use ashiato::lake::bucket::WriteSettings;
 use ashiato::lake::catalog::CatalogLimits;
 use ashiato::lake::settle::{SettleLimits, settle};
+use ashiato::lake::store::Place;
 use ashiato::lake::{Catalog, Lake};
 
 use crate::archive::{REGION, Site, assert_same_rows, blocking, event_id, file, gzip, key, record};
@@ -123,12 +127,11 @@ fn more_hot_files_than_are_merged_at_once_give_one_file_a_partition() {
     assert!(site.count(HOT) > 9, "folded twice");
     blocking(async {
         let catalog = Catalog::open_with(&site.catalog_place(), CatalogLimits::default()).await.unwrap();
-        let lake = Lake::in_folder(site.lake()).unwrap();
+        let aws = Arc::new(Aws::default());
+        let lake = Lake::open(Place::Folder(site.lake()), &aws, WriteSettings::default()).await.unwrap();
         let limits = SettleLimits { inputs_max: 3, ..SettleLimits::default() };
         let told = |_, _, _| ControlFlow::Continue(());
-        #[expect(clippy::disallowed_methods, reason = "files are as old as they are")]
-        let clock = jiff::Timestamp::now;
-        settle(&catalog, &lake, &limits, clock, told).await.unwrap();
+        settle(&catalog, &lake, &limits, early, told).await.unwrap();
         catalog.close().await;
     });
     assert_same_rows(&site.rows(), &expected);

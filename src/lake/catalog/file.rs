@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Row, Transaction};
+use sqlx::{Any, AssertSqlSafe, Row, Transaction};
 
 use super::retry::retrying;
 use super::row::count;
@@ -131,6 +131,31 @@ impl Catalog {
         select.push(" order by source_name, event_day, file_key");
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
         let rows = select.fetch_all(&mut transaction).await.map_err(CatalogError::doing(what))?;
+        Ok(rows.iter().filter_map(read_file).collect())
+    }
+
+    /// Returns what settling may have to do with: all hot files, and the settled files of partitions of days before
+    /// `today` that have more than one. Of the many partitions that are one file already it reads nothing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn due_files(&self, today: Option<EventDay>) -> Result<Vec<LakeFile>, CatalogError> {
+        let sql = format!(
+            "select {COLUMNS} from files where state = 'visible' and kind = 'hot'
+             union all
+             select {COLUMNS} from files join (
+               select source_name, event_day, account, region from files
+               where state = 'visible' and kind = 'settled' and event_day < $1
+               group by source_name, event_day, account, region having count(*) > 1
+             ) as crowded using (source_name, event_day, account, region)
+             where state = 'visible' and kind = 'settled'
+             order by 2, 4, 1"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(today.map_or(i64::MAX, |today| i64::from(today.number())))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(CatalogError::doing("list files to settle"))?;
         Ok(rows.iter().filter_map(read_file).collect())
     }
 

@@ -160,8 +160,7 @@ pub async fn settle(
     let (mut failed, mut failure) = (BTreeSet::new(), None);
     // Each round takes what fits; a round that finds nothing ends it. Every round leaves fewer files.
     loop {
-        let visible = catalog.visible_files(&FileFilter::default()).await?;
-        let mut rounds = plan::rounds(visible, today, limits);
+        let mut rounds = plan::rounds(catalog.due_files(today).await?, today, limits);
         rounds.retain(|round| !failed.contains(&(round.table, round.day)));
         if rounds.is_empty() {
             break;

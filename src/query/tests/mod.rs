@@ -4,3 +4,4 @@ mod lake;
 mod reading;
 mod asking;
 mod athena;
+mod intel;

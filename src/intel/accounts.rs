@@ -1,0 +1,106 @@
+//! The accounts of the organisation: a CSV with a header, as a spreadsheet or an export of AWS Organizations gives it.
+//!
+//! Columns by name, in any order: `id` (or `account_id`), `name`, `ou_path` (or `ou`), `owner` (or
+//! `team`), `email`, `status`. Whatever else stands there is a tag.
+
+use std::path::Path;
+
+use super::IntelError;
+
+/// An account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Its id, 12 digits.
+    pub uid: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// Where it is in the organisation.
+    pub ou_path: Option<String>,
+    /// The team it belongs to.
+    pub owner: Option<String>,
+    /// Its address.
+    pub email: Option<String>,
+    /// `ACTIVE`, `SUSPENDED`, …
+    pub status: Option<String>,
+    /// All else, by the column's name.
+    pub tags: Vec<(String, String)>,
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<Account>, IntelError> {
+    let wrong = |what: String| IntelError::of(path, what);
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_path(path)
+        .map_err(|error| wrong(error.to_string()))?;
+    let headers = reader.headers().map_err(|error| wrong(error.to_string()))?.clone();
+    let mut accounts = Vec::new();
+    for (number, row) in reader.records().enumerate() {
+        let row = row.map_err(|error| wrong(error.to_string()))?;
+        let mut account = Account::default();
+        for (header, value) in headers.iter().zip(&row).filter(|(_, value)| !value.is_empty()) {
+            put(&mut account, header, value);
+        }
+        if account.uid.len() != 12 || !account.uid.bytes().all(|byte| byte.is_ascii_digit()) {
+            // A spreadsheet takes leading zeros away; a guess would name another account.
+            let what = format!(
+                "line {}: '{}' is no account id of 12 digits in a column id or account_id",
+                number + 2,
+                account.uid.escape_debug()
+            );
+            return Err(wrong(what));
+        }
+        accounts.push(account);
+    }
+    Ok(accounts)
+}
+
+fn put(account: &mut Account, header: &str, value: &str) {
+    let value = value.to_owned();
+    match header.to_lowercase().replace(' ', "_").as_str() {
+        "id" | "account_id" | "accountid" | "uid" => account.uid = value,
+        "name" | "account_name" => account.name = Some(value),
+        "ou_path" | "ou" | "organizational_unit" => account.ou_path = Some(value),
+        "owner" | "team" => account.owner = Some(value),
+        "email" => account.email = Some(value),
+        "status" | "state" => account.status = Some(value),
+        _ => account.tags.push((header.to_owned(), value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Vec<Account>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("accounts.csv");
+        std::fs::write(&path, text).unwrap();
+        read(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_the_rest_are_tags() {
+        let accounts = read_text(
+            "Name,Account ID,team,env\nprod,012345678901,payments,production\nx, 111122223333 ,,\n",
+        )
+        .unwrap();
+        assert_eq!(
+            accounts[0],
+            Account {
+                uid: "012345678901".to_owned(),
+                name: Some("prod".to_owned()),
+                owner: Some("payments".to_owned()),
+                tags: vec![("env".to_owned(), "production".to_owned())],
+                ..Account::default()
+            }
+        );
+        assert_eq!(accounts[1].uid, "111122223333");
+    }
+
+    #[test]
+    fn an_id_that_lost_its_zero_is_said_with_its_line() {
+        let error = read_text("id,name\n111122223333,a\n12345678901,b\n").unwrap_err();
+        assert!(error.contains("line 3: '12345678901' is no account id"), "{error}");
+    }
+}
