@@ -218,7 +218,7 @@ struct WrittenQuery {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 30] = [
     "lake",
     "lake_kms_key",
     "lake_acl",
@@ -247,7 +247,12 @@ const KEYS: [&str; 28] = [
     "settle.orphan_age",
     "query.memory_bytes",
     "query.spill_folder",
+    "sources",
+    "buckets",
 ];
+
+/// Settings that are lists of tables. A variable holds one as the file would: `[{place = "s3://bucket"}]`.
+const LISTS: [&str; 2] = ["sources", "buckets"];
 
 fn variable(key: &str) -> String {
     format!("ASHIATO_{}", key.replace('.', "_").to_uppercase())
@@ -319,6 +324,29 @@ impl WrittenBucket {
     }
 }
 
+/// What Lambda says of the function that this process is, if it is one.
+#[derive(Debug, Clone, Copy)]
+pub struct FunctionFacts {
+    /// The memory it may use, mebibytes.
+    pub memory_mib: u64,
+}
+
+impl FunctionFacts {
+    /// Reads what Lambda put into the environment.
+    pub fn read() -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+        let [api, name, version, memory] = [
+            "AWS_LAMBDA_RUNTIME_API",
+            "AWS_LAMBDA_FUNCTION_NAME",
+            "AWS_LAMBDA_FUNCTION_VERSION",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        ]
+        .map(|name| std::env::var(name).ok());
+        (api.is_some() && name.is_some() && version.is_some())
+            .then(|| Some(Self { memory_mib: memory?.parse().ok()? }))?
+    }
+}
+
 impl WrittenIntel {
     /// Reads networks; paths are relative to the configuration's.
     fn places(self, folder: &Path) -> Result<IntelPlaces, ConfigError> {
@@ -342,8 +370,14 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigErr
         let known = KEYS.map(variable).join(", ");
         return Err(ConfigError::UnknownVariable { name: name.to_owned(), known });
     };
-    let value =
-        value.parse::<i64>().map_or_else(|_| toml::Value::String(value.to_owned()), toml::Value::Integer);
+    let value = if LISTS.contains(&key) {
+        let wrong = |source| ConfigError::Parse { origin: name.to_owned(), source };
+        let mut list: toml::Table = toml::from_str(&format!("{key} = {value}")).map_err(wrong)?;
+        let only = list.remove(key).filter(|_| list.is_empty());
+        only.ok_or_else(|| wrong(serde::de::Error::custom("one list is wanted")))?
+    } else {
+        value.parse::<i64>().map_or_else(|_| toml::Value::String(value.to_owned()), toml::Value::Integer)
+    };
     match key.split_once('.') {
         None => drop(table.insert(key.to_owned(), value)),
         Some((section, key)) => {
@@ -493,6 +527,16 @@ mod tests {
     }
 
     #[test]
+    fn a_list_in_the_environment_is_written_as_in_the_file() {
+        let list = r#"[{place = "s3://b/p", role_arn = "arn:aws:iam::111122223333:role/r"}]"#;
+        let config = read("", &[("ASHIATO_BUCKETS", list)]).unwrap();
+        assert_eq!(config.buckets[0].prefix, "p");
+        assert_eq!(config.buckets[0].role.as_ref().unwrap().arn, "arn:aws:iam::111122223333:role/r");
+        assert!(read("", &[("ASHIATO_BUCKETS", "s3://b")]).unwrap_err().starts_with("ASHIATO_BUCKETS"));
+        assert!(read("", &[("ASHIATO_BUCKETS", "[]\nlake = 1")]).unwrap_err().contains("one list is wanted"));
+    }
+
+    #[test]
     fn every_key_can_be_set_from_the_environment() {
         for key in KEYS {
             let duration = ["lease", "grace", "age", "age_max", "timeout", "deadline", "every"]
@@ -516,6 +560,7 @@ mod tests {
             let value = if key.ends_with("folder") { "/tmp/x" } else { value };
             let value = if key.ends_with("acl") { "bucket-owner-full-control" } else { value };
             let value = if key.ends_with("listen") { "127.0.0.1:9464" } else { value };
+            let value = if LISTS.contains(&key) { "[{place = \"s3://b/p\"}]" } else { value };
             read("", &[(&variable(key), value)]).unwrap();
         }
     }

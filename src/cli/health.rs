@@ -1,37 +1,85 @@
-//! Tells orchestrators and Prometheus how a worker is.
+//! Tells orchestrators and Prometheus how a worker is, and asks one.
 //!
 //! `/healthz` answers while the process lives, `/readyz` while no lane waits for
-//! queue, catalog or lake, `/metrics` in Prometheus' text. Nothing can be changed over it.
+//! queue, catalog or lake; `/metrics` and `/metrics/accounts` in Prometheus' text. Nothing
+//! can be changed over it. `ashiato health` asks it, for images that have no other client.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use crate::ingest::progress::{Counts, Progress, Snapshot};
+use super::Ending;
+use super::metrics::{write_metrics, write_places};
+use crate::config::WorkerSettings;
+use crate::ingest::Trail;
+use crate::ingest::error::chain;
+use crate::ingest::progress::Progress;
+use crate::ingest::sqs::{SqsQueue, SqsSettings};
 
-/// A count of a source: its name, what it is, and where it is found.
-type Count = (&'static str, &'static str, fn(&Counts) -> u64);
+/// How often the queues are asked what lies in them: a thousandth of the calls that read them.
+const ASK_EVERY: Duration = Duration::from_mins(1);
 
-const BY_SOURCE: [Count; 8] = [
-    ("objects", "objects read", |counts| counts.objects),
-    ("records", "records found", |counts| counts.records),
-    ("events", "records that became events", |counts| counts.events),
-    ("set_aside_records", "records set aside", |counts| counts.set_aside),
-    ("duplicate_records", "records left out as duplicates", |counts| counts.skipped),
-    ("unreadable_objects", "objects of which nothing could be read", |counts| counts.failed),
-    ("stored_bytes", "bytes as stored", |counts| counts.stored_bytes),
-    ("unpacked_bytes", "bytes unpacked", |counts| counts.plain_bytes),
-];
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Starts to answer, until the set is dropped.
-pub(super) async fn serve(address: SocketAddr, progress: Arc<Progress>) -> anyhow::Result<JoinSet<()>> {
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Asks the worker that listens at worker.listen of the configuration, on this machine. Exit code 0 when it answers, else 1:
+what a container's health check or a Kubernetes probe wants.
+
+Examples:
+  ashiato health
+  ashiato health --ready   (fails while queue, catalog or lake are away)")]
+pub(crate) struct HealthArgs {
+    /// Ask whether it can work, not only whether it lives.
+    #[arg(long)]
+    ready: bool,
+}
+
+/// Asks a worker how it is.
+pub(super) async fn ask(
+    args: HealthArgs,
+    settings: &WorkerSettings,
+    out: &mut (dyn std::io::Write + Send),
+) -> anyhow::Result<Ending> {
+    let address = settings.listen.context(
+        "where does the worker listen? set worker.listen in ashiato.toml or ASHIATO_WORKER_LISTEN",
+    )?;
+    let path = if args.ready { "/readyz" } else { "/healthz" };
+    let answer = tokio::time::timeout(PATIENCE, get_text(address, path)).await;
+    let answer =
+        answer.context("the worker does not answer")?.with_context(|| format!("ask {address}{path}"))?;
+    let (head, text) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    anyhow::ensure!(head.starts_with("HTTP/1.1 200 "), "{}", super::table::printable(text.trim()));
+    writeln!(out, "{}", super::table::printable(text.trim()))?;
+    Ok(Ending::Done)
+}
+
+async fn get_text(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    const ANSWER_BYTES_MAX: u64 = 4096;
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").as_bytes())
+        .await?;
+    let mut answer = String::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+/// Starts to answer for a worker, until the set is dropped.
+pub(super) async fn serve(
+    address: SocketAddr,
+    trail: Arc<Trail<SqsQueue>>,
+    settings: SqsSettings,
+) -> anyhow::Result<JoinSet<()>> {
     let listener = tokio::net::TcpListener::bind(address).await;
     let listener = listener.with_context(|| format!("listen at worker.listen, {address}"))?;
     tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
@@ -39,7 +87,8 @@ pub(super) async fn serve(address: SocketAddr, progress: Arc<Progress>) -> anyho
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(progress);
+        .route("/metrics/accounts", get(places))
+        .with_state(Arc::clone(&trail.progress));
     let mut serving = JoinSet::new();
     serving.spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
@@ -49,7 +98,29 @@ pub(super) async fn serve(address: SocketAddr, progress: Arc<Progress>) -> anyho
             );
         }
     });
+    serving.spawn(watch_queues(trail, settings));
     Ok(serving)
+}
+
+/// Asks the queues again and again what lies in them, for the metrics.
+async fn watch_queues(trail: Arc<Trail<SqsQueue>>, settings: SqsSettings) {
+    let mut every = tokio::time::interval(ASK_EVERY);
+    loop {
+        every.tick().await;
+        let ask = async |url: &str| match trail.queue.depth(url).await {
+            Ok(depth) => Some(depth),
+            Err(error) => {
+                tracing::debug!(error = chain(&error), "queue not asked");
+                None
+            }
+        };
+        let queue = ask(&settings.url).await;
+        let dead = match &settings.dead_letter_url {
+            Some(url) => ask(url).await,
+            None => None,
+        };
+        trail.progress.queues(queue, dead);
+    }
 }
 
 async fn ready(State(progress): State<Arc<Progress>>) -> (StatusCode, &'static str) {
@@ -60,44 +131,10 @@ async fn ready(State(progress): State<Arc<Progress>>) -> (StatusCode, &'static s
 }
 
 async fn metrics(State(progress): State<Arc<Progress>>) -> Result<String, StatusCode> {
-    write_metrics(&progress.snapshot()).map_err(|_never| StatusCode::INTERNAL_SERVER_ERROR)
+    let text = write_metrics(&progress.snapshot(), &progress.places());
+    text.map_err(|_never| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn write_metrics(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    for (name, help, count) in BY_SOURCE {
-        writeln!(
-            text,
-            "# HELP ashiato_ingest_{name}_total {help}\n# TYPE ashiato_ingest_{name}_total counter"
-        )?;
-        for (source, counts) in &snapshot.sources {
-            writeln!(text, "ashiato_ingest_{name}_total{{source=\"{source}\"}} {}", count(counts))?;
-        }
-    }
-    let name = "ashiato_ingest_skipped_objects_total";
-    writeln!(text, "# HELP {name} objects left alone\n# TYPE {name} counter")?;
-    for (reason, count) in &snapshot.skipped {
-        writeln!(text, "{name}{{reason=\"{}\"}} {count}", reason.text())?;
-    }
-    for (name, help, kind, count) in [
-        (
-            "ashiato_ingest_known_objects_total",
-            "objects that were in the lake already",
-            "counter",
-            snapshot.already,
-        ),
-        ("ashiato_ingest_held_objects_total", "objects another worker held", "counter", snapshot.held),
-        ("ashiato_ingest_dead_letters_total", "messages dead-lettered", "counter", snapshot.dead_letters),
-        ("ashiato_ingest_files_total", "files written", "counter", snapshot.files),
-        ("ashiato_ingest_file_bytes_total", "bytes of files written", "counter", snapshot.file_bytes),
-        (
-            "ashiato_ingest_waiting_lanes",
-            "lanes that wait for queue, catalog or lake",
-            "gauge",
-            snapshot.waiting,
-        ),
-    ] {
-        writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {count}")?;
-    }
-    Ok(text)
+async fn places(State(progress): State<Arc<Progress>>) -> Result<String, StatusCode> {
+    write_places(&progress.places()).map_err(|_never| StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -6,7 +6,11 @@
 
 mod ingest;
 mod worker;
+#[cfg(feature = "lambda")]
+mod lambda;
+mod preflight;
 mod health;
+mod metrics;
 mod dlq;
 mod settle;
 mod status;
@@ -20,6 +24,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -49,6 +54,13 @@ Exit codes:
   2    the command line is wrong
   3    done, but some objects could not be read or fetched
   130  stopped by Ctrl-C; what was committed stays, the next run goes on";
+
+const LAMBDA_NOTES: &str = "\
+Runs inside Lambda only, as the function of an SQS event source with ReportBatchItemFailures; deploy/ashiato.yaml has one. The
+catalog must be PostgreSQL. Only in binaries built with `--features lambda`.
+
+Example:
+  ashiato lambda   (the command of the function's image, with ASHIATO_CATALOG=postgres://… and ASHIATO_LAKE=s3://…)";
 
 const SETTLE_EXAMPLES: &str = "\
 What was settled stays when a run is stopped; the next one goes on.
@@ -80,6 +92,13 @@ enum Verb {
     Ingest(ingest::IngestArgs),
     /// Reads what a queue announces, day and night, until it is stopped.
     Worker(worker::WorkerArgs),
+    /// Reads what a Lambda event source hands over.
+    #[command(after_help = LAMBDA_NOTES)]
+    Lambda,
+    /// Makes the calls a worker makes and says which right is missing, on what.
+    Preflight(preflight::PreflightArgs),
+    /// Asks a worker on this machine whether it is alive.
+    Health(health::HealthArgs),
     /// Lists and retries messages that a worker could make nothing of.
     #[command(subcommand)]
     Dlq(dlq::DlqVerb),
@@ -105,6 +124,9 @@ enum Verb {
         shell: clap_complete::Shell,
     },
 }
+
+/// How long closing the catalog may take: orchestrators kill what does not end.
+const CLOSING_MAX: Duration = Duration::from_secs(2);
 
 /// What verbs work with.
 pub(crate) struct Session<'a> {
@@ -196,7 +218,8 @@ fn start(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
     }
     let config = Config::load(cli.config.as_deref()).context("configuration")?;
     // Nobody watches a worker: its log says that it lives.
-    let directives = if matches!(cli.verb, Verb::Worker(_)) { "warn,ashiato=info" } else { "warn" };
+    let directives =
+        if matches!(cli.verb, Verb::Worker(_) | Verb::Lambda) { "warn,ashiato=info" } else { "warn" };
     start_tracing(config.log.as_deref().unwrap_or(directives))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
@@ -217,6 +240,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let verb = match cli.verb {
         Verb::Queries(verb) => return queries::run(&verb, out),
         Verb::Dlq(verb) => return dlq::run(verb, &config.worker, out).await,
+        Verb::Health(args) => return health::ask(args, &config.worker, out).await,
         Verb::Ingest(args) if args.is_dry_run() => {
             return ingest::survey(args, config, out, is_watched).await;
         }
@@ -224,12 +248,18 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         verb => verb,
     };
     let place = cli.lake.as_deref().map(Place::read).transpose()?.or_else(|| config.lake.clone());
+    if let Verb::Preflight(args) = verb {
+        let named = cli.catalog.as_deref().map(CatalogPlace::read).or_else(|| config.catalog.clone());
+        let catalog = place.as_ref().and_then(|place| catalog_place(named.clone(), place).ok()).or(named);
+        let places = preflight::Places { lake: place, catalog };
+        return Box::pin(preflight::run(args, (config, places), out)).await;
+    }
     let place =
         place.context("which lake? give --lake FOLDER, or set lake in ashiato.toml or ASHIATO_LAKE")?;
     let named = cli.catalog.as_deref().map(CatalogPlace::read).or_else(|| config.catalog.clone());
     let catalog_place = catalog_place(named, &place)?;
     if let (false, CatalogPlace::File(file)) =
-        (matches!(verb, Verb::Ingest(_) | Verb::Worker(_)), &catalog_place)
+        (matches!(verb, Verb::Ingest(_) | Verb::Worker(_) | Verb::Lambda), &catalog_place)
         && !file.exists()
     {
         anyhow::bail!("no lake in {place}: {} is not there; `ashiato ingest` makes one", file.display());
@@ -237,6 +267,12 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     match &verb {
         Verb::Ingest(args) => args.check()?,
         Verb::Worker(args) => args.check(&config.worker)?,
+        #[cfg(feature = "lambda")]
+        Verb::Lambda => lambda::check(&catalog_place)?,
+        #[cfg(not(feature = "lambda"))]
+        Verb::Lambda => {
+            anyhow::bail!("this binary was built without `lambda`; build it with `--features lambda`")
+        }
         _ => {}
     }
     let aws = Arc::new(Aws::new(config.buckets.clone()));
@@ -246,13 +282,25 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let ending = match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,
         Verb::Worker(args) => Box::pin(worker::run(args, session)).await,
+        #[cfg(feature = "lambda")]
+        Verb::Lambda => Box::pin(lambda::run(session)).await,
+        #[cfg(not(feature = "lambda"))]
+        Verb::Lambda => Ok(Ending::Done),
         Verb::Settle => settle::run(session).await,
         Verb::Query(args) => ask(args, session).await,
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
-        Verb::Queries(_) | Verb::Dlq(_) | Verb::Demo(_) | Verb::Completions { .. } => Ok(Ending::Done),
+        Verb::Queries(_)
+        | Verb::Health(_)
+        | Verb::Preflight(_)
+        | Verb::Dlq(_)
+        | Verb::Demo(_)
+        | Verb::Completions { .. } => Ok(Ending::Done),
     };
-    catalog.close().await;
+    // A statement that was given up may still wait for a lock in the database, and its connection with it.
+    if tokio::time::timeout(CLOSING_MAX, catalog.close()).await.is_err() {
+        tracing::debug!("the catalog did not let go in time");
+    }
     ending
 }
 

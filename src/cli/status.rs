@@ -1,9 +1,16 @@
 //! `ashiato status`: what is in the lake, how fresh it is, what was set aside.
 
+use std::time::Duration;
+
+use anyhow::Context;
 use serde_json::json;
 
 use super::{Ending, Session, now, table};
-use crate::lake::catalog::{DaySummary, SetAsideSummary, SourceSummary};
+use crate::aws::Aws;
+use crate::config::WorkerSettings;
+use crate::ingest::progress::QueueDepth;
+use crate::ingest::sqs::{SqsQueue, SqsSettings};
+use crate::lake::catalog::{DaySummary, PlaceSummary, SetAsideSummary, SourceSummary};
 use crate::lake::path::EventDay;
 
 #[derive(Debug, clap::Args)]
@@ -13,22 +20,31 @@ Lag is the time since the newest event of a source that is in the lake.
 Examples:
   ashiato status --lake /var/lake
   ashiato status --lake /var/lake --days
+  ashiato status --lake /var/lake --places | head   (whose logs have stopped?)
   ashiato status --lake /var/lake --json | jq .sources")]
 pub(crate) struct StatusArgs {
     /// Also list every table, account, Region and day.
     #[arg(long)]
     days: bool,
+    /// Also list how fresh each source, account and Region is, what was silent longest first.
+    #[arg(long)]
+    places: bool,
+    /// Also ask how many messages wait in worker.queue.
+    #[arg(long)]
+    queue: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session { catalog, lake, out, .. } = session;
+    let Session { config, aws, catalog, lake, out, .. } = session;
     let (sources, days) = (catalog.sources().await?, catalog.days().await?);
     let (reasons, failed) = (catalog.set_aside_reasons().await?, catalog.failed_objects().await?);
     let duplicates = catalog.duplicates().await?;
     let now_ms = now().as_millisecond();
+    let places = if args.places { catalog.places().await? } else { Vec::new() };
+    let depth = if args.queue { Some(ask_queue(&config.worker, &aws).await?) } else { None };
     if args.json {
         let failed = failed.iter().map(|(id, reason)| json!({"object": id.to_string(), "reason": reason}));
         let failed: Vec<_> = failed.collect();
@@ -36,6 +52,10 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
             "lake": lake.place.to_string(),
             "sources": sources.iter().map(|source| source_json(source, now_ms)).collect::<Vec<_>>(),
             "days": days.iter().map(day_json).collect::<Vec<_>>(),
+            "places": args.places.then(|| places.iter().map(place_json).collect::<Vec<_>>()),
+            "queue": depth.map(|QueueDepth { visible, in_flight, delayed }| {
+                json!({"visible": visible, "in_flight": in_flight, "delayed": delayed})
+            }),
             "set_aside": reasons.iter().map(reason_json).collect::<Vec<_>>(),
             "unreadable": failed,
             "duplicates_removed": duplicates,
@@ -55,6 +75,15 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
         writeln!(out)?;
         table::print(out, &["table", "account", "region", "day", "hot rows", "settled rows"], &rows)?;
     }
+    if args.places {
+        let rows: Vec<_> = places.iter().map(|place| place_cells(place, now_ms)).collect();
+        let headings = ["source", "account", "region", "objects", "newest event", "lag", "silent for"];
+        writeln!(out)?;
+        table::print(out, &headings, &rows)?;
+    }
+    if let Some(QueueDepth { visible, in_flight, .. }) = depth {
+        writeln!(out, "\nabout {visible} messages wait in the queue, {in_flight} are in hand")?;
+    }
     if duplicates > 0 {
         writeln!(out, "\n{duplicates} duplicates removed by settling")?;
     }
@@ -63,6 +92,34 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
         writeln!(out, "cannot read {}: {}", table::name(&id.to_string()), table::name(&reason))?;
     }
     Ok(Ending::Done)
+}
+
+/// Asks what lies in the worker's queue.
+async fn ask_queue(settings: &WorkerSettings, aws: &Aws) -> anyhow::Result<QueueDepth> {
+    let url = settings.queue.clone().context("which queue? set worker.queue or ASHIATO_WORKER_QUEUE")?;
+    let settings = SqsSettings { url: url.clone(), dead_letter_url: None, visibility: Duration::ZERO };
+    Ok(SqsQueue::open(settings, aws).await.depth(&url).await?)
+}
+
+fn place_cells(place: &PlaceSummary, now_ms: i64) -> Vec<String> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let since = |time: Option<i64>| time.map_or_else(|| "-".to_owned(), |time| lag(now_ms - time));
+    vec![
+        place.source.clone(),
+        text(&place.account),
+        text(&place.region),
+        place.objects.to_string(),
+        place.time_max.map_or_else(|| "-".to_owned(), table::moment),
+        since(place.time_max),
+        since(place.finished_at),
+    ]
+}
+
+fn place_json(place: &PlaceSummary) -> serde_json::Value {
+    json!({
+        "source": place.source, "account": place.account, "region": place.region, "objects": place.objects,
+        "newest_event": place.time_max.map(table::moment), "last_commit": place.finished_at.map(table::moment),
+    })
 }
 
 fn print_reasons(out: &mut dyn std::io::Write, reasons: &[SetAsideSummary]) -> std::io::Result<()> {

@@ -8,10 +8,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::ingest::summary;
-use super::{Ending, Session, now};
+use super::{Ending, Session, health, now};
 use crate::config::WorkerSettings;
 use crate::ingest::archive::Archive;
-use crate::ingest::progress::{Progress, Snapshot};
+use crate::ingest::progress::{Progress, Totals};
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
 use crate::ingest::{Outage, Trail};
 use crate::lake::settle::{Schedule, SettleSummary, keep_settled};
@@ -67,12 +67,12 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let url = args.url(&config.worker)?;
     let dead_letter_url = args.dead_letter_queue.or(config.worker.dead_letter_queue);
     let settings = SqsSettings { url: url.clone(), dead_letter_url, visibility: limits.visibility() };
-    let queue = SqsQueue::open(settings, &aws).await;
+    let queue = SqsQueue::open(settings.clone(), &aws).await;
     let progress = Arc::new(Progress::default());
     let (stop, stopped) = watch::channel(false);
     let schedule = Schedule { every: config.settle.every, lease: limits.lease, clock: now };
     let (catalog_settled, lake_settled) = (catalog.clone(), lake.clone());
-    let trail = Trail {
+    let trail = Arc::new(Trail {
         queue,
         archive: Arc::new(Archive::new(config.declarations, Arc::clone(&aws))),
         catalog,
@@ -80,9 +80,9 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         limits,
         progress: Arc::clone(&progress),
         clock: now,
-    };
+    });
     let _serving = match config.worker.listen {
-        Some(address) => Some(super::health::serve(address, Arc::clone(&progress)).await?),
+        Some(address) => Some(health::serve(address, Arc::clone(&trail), settings).await?),
         None => None,
     };
     let settling = async {
@@ -92,7 +92,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         }
     };
     let lanes = async {
-        let ended = crate::ingest::run(Arc::new(trail), stopped.clone()).await;
+        let ended = crate::ingest::run(trail, stopped.clone()).await;
         // When lanes end by themselves, since no waiting would mend it, settling ends too.
         stop.send_replace(true);
         ended
@@ -100,12 +100,13 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let work = async { tokio::join!(lanes, settling).0 };
     tokio::pin!(work);
     let mut tell = tokio::time::interval(TELL_EVERY);
+    let mut told = Totals::default();
     tracing::info!(queue = url, lanes = limits.lanes, "worker started");
     let result = loop {
         // Cancel-safe: the work is pinned and only polled here; ticks and signals carry no data.
         tokio::select! {
             result = &mut work => break result,
-            _ = tell.tick() => say(&progress.snapshot()),
+            _ = tell.tick() => told = say(progress.snapshot().totals(), told),
             () = ends.next() => {
                 tracing::info!("stopping: batches in hand are finished, the rest comes again");
                 stop.send_replace(true);
@@ -123,18 +124,18 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
 }
 
 /// The signals that end a worker.
-struct Ends {
+pub(super) struct Ends {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Ends {
-    fn listen() -> anyhow::Result<Self> {
+    pub(super) fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("wait for signals");
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         // Cancel-safe: a signal that came is kept until it is asked for.
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -148,17 +149,9 @@ fn say_settled(done: SettleSummary) {
     tracing::info!(files_in, files_out, rows_in, rows_out, duplicates, bytes_out, swept, "settled");
 }
 
-fn say(snapshot: &Snapshot) {
-    let sum = |count: fn(&crate::ingest::progress::Counts) -> u64| {
-        snapshot.sources.values().map(count).sum::<u64>()
-    };
-    tracing::info!(
-        objects = sum(|source| source.objects),
-        events = sum(|source| source.events),
-        set_aside = sum(|source| source.set_aside),
-        unreadable = sum(|source| source.failed),
-        already = snapshot.already,
-        dead_letters = snapshot.dead_letters,
-        "so far"
-    );
+/// Says what was done since the last time; an alarm may sum it up, or miss it when nobody says it.
+fn say(done: Totals, told: Totals) -> Totals {
+    let Totals { objects, events, set_aside, unreadable, already, dead_letters } = done.since(told);
+    tracing::info!(objects, events, set_aside, unreadable, already, dead_letters, "done in the last minute");
+    done
 }

@@ -22,6 +22,9 @@ pub async fn acknowledge<Q: Queue>(
     let finished: Vec<String> = free.map(|(_, message)| message.receipt_handle.clone()).collect();
     if !finished.is_empty() {
         trail.queue.delete(&finished).await?;
+        let now = (trail.clock)();
+        let free = messages.iter().enumerate().filter(is_free);
+        free.filter_map(|(_, message)| message.sent_at).for_each(|sent| trail.progress.finished(sent, now));
     }
     for (number, setback) in setbacks {
         let Some(message) = messages.get(*number) else { continue };
@@ -44,10 +47,10 @@ pub async fn dead_letter<Q: Queue>(trail: &Trail<Q>, message: &QueueMessage, set
     match trail.queue.dead_letter(message, &reason).await {
         Ok(()) => {
             trail.progress.dead_letter();
-            tracing::warn!(message = %id, deliveries, reason, "message dead-lettered");
+            tracing::warn!(message_id = %id, deliveries, reason, "message dead-lettered");
         }
         Err(error) => {
-            tracing::error!(message = %id, deliveries, reason, error = chain(&error), "dead letter not sent, it comes again");
+            tracing::error!(message_id = %id, deliveries, reason, error = chain(&error), "dead letter not sent, it comes again");
         }
     }
 }

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::error::IngestError;
+use super::freshness::LogPlace;
 use super::segment::{Ending, Tally};
 use super::source::key::SkipReason;
 use crate::lake::catalog::{BatchId, BatchOutcome, Catalog, ObjectId, ObjectOutcome, ObjectState};
@@ -15,8 +16,8 @@ use crate::lake::catalog::{BatchId, BatchOutcome, Catalog, ObjectId, ObjectOutco
 pub struct Written {
     /// What the commit will say.
     pub outcome: BatchOutcome,
-    /// What was found in each of its objects, with the source.
-    pub tallies: Vec<(&'static str, Tally)>,
+    /// What was found in each of its objects, and where it comes from.
+    pub tallies: Vec<(LogPlace, Tally)>,
     /// Objects that could not be fetched, and why.
     pub unreachable: Vec<(ObjectId, String)>,
     /// Objects of which nothing was heard, and what was last.

@@ -18,6 +18,7 @@ use super::batch::{Builders, Built, Source, plan};
 use super::commit::{Written, outcome};
 use super::error::{IngestError, chain};
 use super::fetch::{Fetched, Wanted, fetch_all};
+use super::freshness::LogPlace;
 use super::queue::Queue;
 use super::segment::{Ending, Fill, Piece, Segment, SegmentLimits, Tally};
 use super::set_aside::{self, EntryFile};
@@ -336,6 +337,6 @@ fn conclude(
         }
         let source = wanted.facts.source.or(tally.source).map_or("unknown", LogSource::name);
         written.outcome.objects.push(outcome(wanted.id.clone(), source, &tally));
-        written.tallies.push((source, tally));
+        written.tallies.push((LogPlace::of(source, &wanted.facts), tally));
     }
 }

@@ -34,10 +34,13 @@ pub mod commit;
 pub mod claim;
 pub mod acknowledge;
 pub mod set_aside;
+pub mod histogram;
+pub mod freshness;
 pub mod progress;
 pub mod limits;
 pub mod trail;
 pub mod worker;
+pub mod invocation;
 pub mod quarantine;
 
 use std::sync::Arc;
@@ -60,6 +63,7 @@ pub async fn ingest_batch<Q: Queue + 'static>(
     batch: &BatchId,
     messages: &[QueueMessage],
 ) -> Result<(), IngestError> {
+    let began = tokio::time::Instant::now();
     let announced = claim::read_messages(messages, trail);
     let mut claimed = claim::claim(trail, batch, announced).await?;
     if !claimed.work.objects.is_empty() {
@@ -70,8 +74,9 @@ pub async fn ingest_batch<Q: Queue + 'static>(
             written = writing => written?,
             lost = hold.lost() => return Err(lost),
         };
-        let receipt = commit::commit(&trail.catalog, batch, &written, (trail.clock)()).await?;
-        trail.progress.batch(&written, &receipt);
+        let now = (trail.clock)();
+        let receipt = commit::commit(&trail.catalog, batch, &written, now).await?;
+        trail.progress.batch(&written, &receipt, now, began.elapsed());
         for (object, why) in written.unreachable {
             if let Some(message) = claimed.messages.get(&object) {
                 claimed.setbacks.insert(*message, Setback::Unreachable { object, why });

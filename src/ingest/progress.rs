@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::commit::{Receipt, Written};
+use super::freshness::Places;
+use super::histogram::Histogram;
 use super::notification::Formality;
 use super::segment::{Ending, Tally};
 use super::source::key::SkipReason;
@@ -59,6 +64,42 @@ pub struct Snapshot {
     pub files: u64,
     /// Bytes of those files.
     pub file_bytes: u64,
+    /// How long batches took, from their messages to their commit.
+    pub batch_durations: Histogram,
+    /// How old messages were when they were deleted: from sent to rows that can be queried.
+    pub message_ages: Histogram,
+    /// What lies in the queue, when it was last asked.
+    pub queue: Option<QueueDepth>,
+    /// What lies in the queue for dead letters, when it was last asked.
+    pub dead_letter_queue: Option<QueueDepth>,
+}
+
+/// How many messages lie in a queue, about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Waiting.
+    pub visible: u64,
+    /// In somebody's hands.
+    pub in_flight: u64,
+    /// Not yet shown to anybody.
+    pub delayed: u64,
+}
+
+/// What a run did, in a few numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Objects read.
+    pub objects: u64,
+    /// Records that became events.
+    pub events: u64,
+    /// Records set aside.
+    pub set_aside: u64,
+    /// Objects of which nothing could be read.
+    pub unreadable: u64,
+    /// Objects that were in the lake already.
+    pub already: u64,
+    /// Messages that were dead-lettered.
+    pub dead_letters: u64,
 }
 
 /// How many failures are told one by one.
@@ -68,6 +109,7 @@ const FAILURES_TOLD: usize = 20;
 #[derive(Debug, Default)]
 pub struct Progress {
     snapshot: Mutex<Snapshot>,
+    places: Mutex<Places>,
 }
 
 impl Progress {
@@ -77,16 +119,42 @@ impl Progress {
     }
 
     /// Counts a batch that was committed.
-    pub fn batch(&self, written: &Written, _committed: &Receipt) {
-        let mut snapshot = self.lock();
-        for (outcome, (source, tally)) in written.outcome.objects.iter().zip(&written.tallies) {
-            snapshot.object(source, &outcome.id, tally);
+    pub fn batch(&self, written: &Written, _committed: &Receipt, now: Timestamp, took: Duration) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, tally) in &written.tallies {
+            if let Some(newest) = tally.time_max {
+                places.note(place, newest, now.as_millisecond());
+            }
         }
+        drop(places);
+        let mut snapshot = self.lock();
+        for (outcome, (place, tally)) in written.outcome.objects.iter().zip(&written.tallies) {
+            snapshot.object(place.source, &outcome.id, tally);
+        }
+        snapshot.batch_durations.add(took);
         for (id, why) in written.unreachable.iter().chain(&written.away) {
             snapshot.unreachable(id.to_string(), why.clone());
         }
         snapshot.files += written.outcome.files.len() as u64;
         snapshot.file_bytes += written.outcome.files.iter().map(|file| file.bytes).sum::<u64>();
+    }
+
+    /// Returns how fresh the logs of each place are.
+    pub fn places(&self) -> Places {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a message that is deleted, since its rows can be queried.
+    pub fn finished(&self, sent: Timestamp, now: Timestamp) {
+        // The queue's clock may be ahead of ours.
+        let age = Duration::try_from(now.duration_since(sent)).unwrap_or(Duration::ZERO);
+        self.lock().message_ages.add(age);
+    }
+
+    /// Notes what lies in the queues; `None` where that cannot be asked.
+    pub fn queues(&self, queue: Option<QueueDepth>, dead_letter_queue: Option<QueueDepth>) {
+        let mut snapshot = self.lock();
+        (snapshot.queue, snapshot.dead_letter_queue) = (queue, dead_letter_queue);
     }
 
     /// Counts an object that its key says to leave alone.
@@ -143,7 +211,34 @@ impl Progress {
     }
 }
 
+impl Totals {
+    /// Returns what was done since then.
+    pub fn since(self, then: Self) -> Self {
+        Self {
+            objects: self.objects - then.objects,
+            events: self.events - then.events,
+            set_aside: self.set_aside - then.set_aside,
+            unreadable: self.unreadable - then.unreadable,
+            already: self.already - then.already,
+            dead_letters: self.dead_letters - then.dead_letters,
+        }
+    }
+}
+
 impl Snapshot {
+    /// Sums all sources up.
+    pub fn totals(&self) -> Totals {
+        let sum = |count: fn(&Counts) -> u64| self.sources.values().map(count).sum();
+        Totals {
+            objects: sum(|source| source.objects),
+            events: sum(|source| source.events),
+            set_aside: sum(|source| source.set_aside),
+            unreadable: sum(|source| source.failed),
+            already: self.already,
+            dead_letters: self.dead_letters,
+        }
+    }
+
     fn unreachable(&mut self, what: String, why: String) {
         if self.unreachable.len() < FAILURES_TOLD {
             self.unreachable.push((what, why));

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -24,6 +25,8 @@ pub struct QueueMessage {
     pub receipt_handle: String,
     /// How often it was delivered, this time included.
     pub receive_count: u32,
+    /// When it was sent, where the queue says so.
+    pub sent_at: Option<Timestamp>,
     /// Why it is a dead letter, when it is one of ours.
     pub reason: Option<String>,
 }
@@ -227,6 +230,7 @@ impl EmbeddedQueue {
                 body,
                 receipt_handle,
                 receive_count,
+                sent_at: None,
                 reason: None,
             });
         }

@@ -19,11 +19,12 @@ use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
-    MessageAttributeValue, MessageSystemAttributeName,
+    MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
 };
 use futures::{StreamExt, TryStreamExt};
 
 use super::error::{IngestError, back_off};
+use super::progress::QueueDepth;
 use super::queue::{Queue, QueueMessage, Received};
 use crate::aws::Aws;
 
@@ -106,6 +107,16 @@ impl SqsQueue {
         Self { client, name: name_of(&settings.url), settings }
     }
 
+    /// Returns the client, as it is configured for the queue.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Says whether dead letters go to a queue of their own.
+    pub fn has_dead_letter_queue(&self) -> bool {
+        self.settings.dead_letter_url.is_some()
+    }
+
     async fn poll(&self, wait: Duration) -> Result<Vec<QueueMessage>, IngestError> {
         let answer = self
             .client
@@ -116,10 +127,33 @@ impl SqsQueue {
             .visibility_timeout(whole_seconds(self.settings.visibility.min(VISIBILITY_MAX)))
             .message_attribute_names(REASON_ATTRIBUTE)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await
             .map_err(|error| self.failed("receive messages (sqs:ReceiveMessage)", error))?;
         Ok(answer.messages.unwrap_or_default().into_iter().map(read_message).collect())
+    }
+
+    /// Asks how much lies in a queue: this one, or that of its dead letters.
+    ///
+    /// # Errors
+    /// The queue failed, or is not there.
+    pub async fn depth(&self, url: &str) -> Result<QueueDepth, IngestError> {
+        const ASKED: [QueueAttributeName; 3] = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let call = self.client.get_queue_attributes().queue_url(url).set_attribute_names(Some(ASKED.into()));
+        let answer = call.send().await;
+        let answer = answer.map_err(|error| {
+            self.failed("ask how many messages there are (sqs:GetQueueAttributes)", error)
+        })?;
+        let [visible, in_flight, delayed] = ASKED.map(|name| {
+            let count = answer.attributes.as_ref().and_then(|all| all.get(&name)?.parse().ok());
+            count.unwrap_or(0)
+        });
+        Ok(QueueDepth { visible, in_flight, delayed })
     }
 
     /// Takes all messages there are out of the queue, up to a number, and hides them for its visibility.
@@ -300,10 +334,12 @@ impl Queue for SqsQueue {
 fn read_message(message: Message) -> QueueMessage {
     let counted = message.attributes.as_ref();
     let count = counted.and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount));
+    let sent = counted.and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
     let reason =
         message.message_attributes.as_ref().and_then(|all| all.get(REASON_ATTRIBUTE)?.string_value());
     QueueMessage {
         reason: reason.map(str::to_owned),
+        sent_at: sent.and_then(|sent| jiff::Timestamp::from_millisecond(sent.parse().ok()?).ok()),
         receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
         id: message.message_id.unwrap_or_default(),
         body: message.body.unwrap_or_default(),

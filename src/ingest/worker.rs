@@ -149,7 +149,7 @@ async fn gather<Q: Queue>(
 }
 
 /// The stored bytes of the objects in a message, as far as it says.
-fn announced_bytes(body: &str) -> u64 {
+pub(super) fn announced_bytes(body: &str) -> u64 {
     match read_notification(body) {
         Ok(Notice::Objects(objects, _)) => objects.iter().filter_map(|object| object.size).sum(),
         Ok(Notice::Record { text, .. }) => text.len() as u64,
@@ -158,7 +158,7 @@ fn announced_bytes(body: &str) -> u64 {
 }
 
 /// Gives messages that came often a batch of their own: what is wrong with one of them then costs it alone.
-fn apart(messages: Vec<QueueMessage>) -> Vec<Vec<QueueMessage>> {
+pub(super) fn apart(messages: Vec<QueueMessage>) -> Vec<Vec<QueueMessage>> {
     const OFTEN: u32 = 3;
     let (often, fresh): (Vec<_>, Vec<_>) =
         messages.into_iter().partition(|message| message.receive_count >= OFTEN);

@@ -18,11 +18,15 @@ mod bad_input;
 mod cli;
 mod crash;
 mod declared;
+mod deploy;
 mod folder;
 mod faults;
 mod from_s3;
 mod golden;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod lake_s3;
+mod preflight;
 mod round_trip;
 mod s3;
 mod settling;

@@ -367,6 +367,12 @@ fn what_is_bad_costs_itself_and_is_found_with_its_reason() {
     assert_eq!(set_aside.len(), 1, "{set_aside:?}");
     assert!(set_aside[0]["object"].as_str().unwrap().contains("poison"), "{set_aside:?}");
     assert!(ran.out.contains("1 objects left alone: gone before it was read"), "{ran:?}");
+    // A field called "message" would stand beside the message, and alarms would read one or the other.
+    let said: Vec<_> = ran.err.lines().filter(|line| line.contains("message dead-lettered")).collect();
+    assert!(
+        !said.is_empty() && said.iter().all(|line| line.matches("\"message\":").count() == 1),
+        "{said:?}"
+    );
     assert!(ran.out.contains("1 messages without anything to read: S3 test event"), "{ran:?}");
 }
 
@@ -436,18 +442,43 @@ fn health_and_metrics_tell_how_it_is() {
     let told = ask(&free, "/metrics").unwrap();
     for line in [
         "ashiato_ingest_objects_total{source=\"cloudtrail\"} 3\n",
+        "ashiato_ingest_message_age_seconds_count 3\n",
+        "ashiato_ingest_message_age_seconds_bucket{le=\"60\"} 3\n",
+        "ashiato_queue_messages{state=\"visible\"} ",
+        "ashiato_dead_letter_queue_messages{state=\"visible\"} 0\n",
+        "ashiato_ingest_newest_event_timestamp_seconds{source=\"cloudtrail\"} 1736071205\n",
         "ashiato_ingest_events_total{source=\"cloudtrail\"} 6\n",
         "ashiato_ingest_dead_letters_total 0\n",
         "# TYPE ashiato_ingest_waiting_lanes gauge\n",
     ] {
         assert!(told.contains(line), "{line} in {told}");
     }
+    let places = ask(&free, "/metrics/accounts").unwrap();
+    let place = "{source=\"cloudtrail\",account=\"111122223333\",region=\"eu-west-1\"} 1736071205\n";
+    assert!(places.contains(&format!("ashiato_ingest_newest_event_timestamp_seconds{place}")), "{places}");
+    assert_eq!(rig.site.run(&["health"]).ended(0).out, "alive\n");
+    assert_eq!(rig.site.run(&["health", "--ready"]).ended(0).out, "ready\n");
+    // What the worker saw, and what the catalog says to who asks.
+    let queue = rig.fake.url(LOGS);
+    let rig = Rig { site: rig.site.with("ASHIATO_WORKER_QUEUE", &queue), fake: rig.fake };
+    let words = ["status", "--places", "--queue", "--json"];
+    let status: Value = serde_json::from_str(&rig.site.run(&words).ended(0).out).unwrap();
+    assert_eq!(status["places"][0]["account"], "111122223333", "{status}");
+    assert_eq!(status["places"][0]["newest_event"], "2025-01-05T10:00:05Z", "{status}");
+    assert_eq!(status["queue"]["visible"], 0, "{status}");
+    let told = rig.site.run(&words[..3]).ended(0).out;
+    assert!(told.contains("about 0 messages wait in the queue"), "{told}");
     rig.fake.faults(|faults| faults.is_away = true);
     // A long poll that began before is still answered; what is sent ends it.
     rig.fake.send(LOGS, "{}");
     until("it is not ready", || ask(&free, "/readyz").unwrap().starts_with("HTTP/1.1 503"));
     assert!(ask(&free, "/healthz").unwrap().starts_with("HTTP/1.1 200"));
-    stop(worker);
+    let ran = rig.site.run(&["health", "--ready"]).ended(1);
+    assert!(ran.err.contains("waiting for queue, catalog or lake"), "{ran:?}");
+    assert_eq!(rig.site.run(&["health"]).ended(0).out, "alive\n");
+    let ran = stop(worker);
+    assert!(ran.err.contains("done in the last minute"), "{ran:?}");
+    assert!(rig.site.run(&["health"]).ended(1).err.contains("ask 127.0.0.1:"));
 }
 
 #[test]

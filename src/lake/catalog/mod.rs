@@ -31,7 +31,7 @@ pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectOutcome, ObjectState};
 pub use duty::Duty;
 pub use file::{FileFilter, FileKind, LakeFile, Settling, Slice};
 pub use place::CatalogPlace;
-pub use report::{DaySummary, SetAsideSummary, SourceSummary};
+pub use report::{DaySummary, PlaceSummary, SetAsideSummary, SourceSummary};
 pub use row::ObjectId;
 pub use set_aside::SetAsideEntry;
 

@@ -51,6 +51,23 @@ pub struct DaySummary {
     pub settled_rows: u64,
 }
 
+/// How fresh the logs of one source, account and Region are, as their keys name them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceSummary {
+    /// The log source.
+    pub source: String,
+    /// The account, where the key names one.
+    pub account: Option<String>,
+    /// The Region, where the key names one.
+    pub region: Option<String>,
+    /// Objects read.
+    pub objects: u64,
+    /// The newest event, epoch milliseconds.
+    pub time_max: Option<i64>,
+    /// When the last object was finished, epoch milliseconds.
+    pub finished_at: Option<i64>,
+}
+
 /// Why records of a source were set aside, and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAsideSummary {
@@ -92,6 +109,33 @@ impl Catalog {
                 plain_bytes: count(row, 8),
                 time_max: row.get(9),
                 finished_at: row.get(10),
+            })
+            .collect())
+    }
+
+    /// Returns how fresh each source, account and Region is, what was silent longest first. Reads the whole table
+    /// of objects: for a person who asks, not for a clock.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn places(&self) -> Result<Vec<PlaceSummary>, CatalogError> {
+        let rows = sqlx::query(
+            "select source, account, region, count(*), max(time_max), max(finished_at)
+             from objects where state = 'committed' group by source, account, region
+             order by 6, 1, 2, 3",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(CatalogError::doing("sum up accounts and Regions"))?;
+        Ok(rows
+            .iter()
+            .map(|row| PlaceSummary {
+                source: row.get(0),
+                account: row.get(1),
+                region: row.get(2),
+                objects: count(row, 3),
+                time_max: row.get(4),
+                finished_at: row.get(5),
             })
             .collect())
     }

@@ -60,6 +60,8 @@ pub(crate) const EVERY: [Fault; 5] = [Fault::Internal, Fault::SlowDown, Fault::S
 pub(crate) struct Rules {
     /// The Region it is in.
     pub(crate) region: Option<&'static str>,
+    /// Operations that nobody may do, told as S3 tells it.
+    pub(crate) denied: Vec<&'static str>,
     /// It answers with errors alone.
     pub(crate) is_away: bool,
     /// Nobody may read its objects.
@@ -270,6 +272,25 @@ fn refuse(status: u16, code: &str, message: &str) -> Response {
     (status, [("content-type", "application/xml")], xml).into_response()
 }
 
+/// Refuses to delete objects, each by itself, as S3 does.
+async fn deny_each(bucket: &str, request: Request) -> Response {
+    let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let keys = body.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0));
+    let errors: String = keys
+        .map(|key| {
+            format!(
+                "<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>User: arn:aws:iam::111122223333:user/x is not \
+                 authorized to perform: s3:DeleteObject on resource: &quot;arn:aws:s3:::{bucket}/{key}&quot; because no \
+                 identity-based policy allows the s3:DeleteObject action</Message></Error>"
+            )
+        })
+        .collect();
+    let xml =
+        format!("<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{errors}</DeleteResult>");
+    ([("content-type", "application/xml")], xml).into_response()
+}
+
 /// Decides what a bucket's rules say of a call; `None` lets it pass.
 fn judge(rules: &Rules, asked: &Asked, request: &Request) -> Option<Response> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -284,6 +305,15 @@ fn judge(rules: &Rules, asked: &Asked, request: &Request) -> Option<Response> {
         }
         answer.headers_mut().insert("x-amz-bucket-region", home.parse().unwrap());
         return Some(answer);
+    }
+    if rules.denied.contains(&asked.operation) {
+        let action = asked.operation.replace("ListObjectsV2", "ListBucket");
+        let said = format!(
+            "User: arn:aws:iam::111122223333:user/x is not authorized to perform: s3:{action} on resource: \
+             &quot;arn:aws:s3:::{}&quot; because no identity-based policy allows the s3:{action} action",
+            request.uri().path().trim_start_matches('/')
+        );
+        return Some(refuse(403, "AccessDenied", &said));
     }
     if rules.is_away {
         return Some(refuse(503, "ServiceUnavailable", "away"));
@@ -319,6 +349,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     if asked.operation == "AssumeRole" {
         return assume_role(request).await;
+    }
+    if asked.operation == "DeleteObjects" && rules.denied.contains(&asked.operation) {
+        return deny_each(&asked.bucket, request).await;
     }
     if let Some(refused) = judge(&rules, &asked, &request) {
         return refused;
@@ -382,6 +415,12 @@ async fn assume_role(request: Request) -> Response {
     let form = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
     let form: HashMap<_, _> = url::form_urlencoded::parse(&form).into_owned().collect();
     let says = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    if says("Action") == "GetCallerIdentity" {
+        let xml = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+                   <Arn>arn:aws:iam::111122223333:user/x</Arn><UserId>x</UserId><Account>111122223333</Account>\
+                   </GetCallerIdentityResult></GetCallerIdentityResponse>";
+        return ([("content-type", "text/xml")], xml).into_response();
+    }
     if says("RoleArn") != ROLE || says("ExternalId") != EXTERNAL_ID {
         let xml = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
                    <Message>User is not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>";

@@ -1,7 +1,9 @@
 //! A queue service for tests: Amazon SQS as far as a worker meets it, over real TCP.
 //!
 //! Speaks AWS JSON 1.0 to the real SDK: visibility, receive counts, long polls, batches, redrive to a
-//! dead-letter queue, and faults on demand. The tests at the end are a contract that the real service keeps too.
+//! dead-letter queue, and faults on demand. `contract` holds it against what the service promises.
+
+mod contract;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +30,7 @@ pub(crate) const DEAD: &str = "dead";
 pub(crate) struct Stored {
     id: String,
     pub(crate) body: String,
+    sent: std::time::SystemTime,
     /// Why the worker put it here.
     pub(crate) reason: String,
     pub(crate) receive_count: u32,
@@ -48,6 +51,8 @@ pub(crate) struct Faults {
     pub(crate) throttled: u32,
     /// So many entries of batches fail for a moment.
     pub(crate) failing_entries: u32,
+    /// Operations that the caller may not do.
+    pub(crate) denied: Vec<&'static str>,
     /// Nothing is answered but errors.
     pub(crate) is_away: bool,
 }
@@ -129,6 +134,34 @@ impl FakeSqs {
         queue.ready.iter().chain(queue.hidden.values().map(|(message, _)| message)).cloned().collect()
     }
 
+    /// Takes messages as a Lambda event source does.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn take(&self, queue: &str, max: usize) -> Vec<Value> {
+        self.shared.lock().take(queue, max, Duration::from_mins(30))
+    }
+
+    /// Deletes a delivery.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn delete(&self, queue: &str, handle: &str) {
+        self.shared.lock().queues.get_mut(queue).unwrap().hidden.remove(handle);
+    }
+
+    /// Says how long hidden messages will be.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn hidden(&self, queue: &str) -> Vec<Duration> {
+        let inner = self.shared.lock();
+        let hidden = inner.queues[queue].hidden.values();
+        hidden.map(|(_, until)| until.saturating_duration_since(Instant::now())).collect()
+    }
+
+    /// Shows hidden messages now.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn show(&self, queue: &str) {
+        let mut inner = self.shared.lock();
+        let hidden = inner.queues.get_mut(queue).unwrap().hidden.values_mut();
+        hidden.for_each(|(_, until)| *until = Instant::now());
+    }
+
     /// Lets the time of all hidden messages run out: their deliveries count no longer.
     pub(crate) fn run_out(&self) {
         let mut inner = self.shared.lock();
@@ -158,6 +191,15 @@ impl FakeSqs {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the service has a clock of its own")]
+fn now() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+fn millis(time: std::time::SystemTime) -> u128 {
+    time.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,7 +210,7 @@ impl Inner {
     fn send(&mut self, queue: &str, body: &str, reason: String) -> String {
         self.names += 1;
         let id = format!("message-{}", self.names);
-        let message = Stored { id: id.clone(), body: body.to_owned(), reason, receive_count: 0 };
+        let message = Stored { id: id.clone(), body: body.to_owned(), sent: now(), reason, receive_count: 0 };
         self.queues.get_mut(queue).unwrap().ready.push_back(message);
         id
     }
@@ -206,7 +248,10 @@ impl Inner {
                 "ReceiptHandle": handle,
                 "Body": message.body,
                 "MessageAttributes": {"ashiato_reason": {"DataType": "String", "StringValue": message.reason}},
-                "Attributes": {"ApproximateReceiveCount": message.receive_count.to_string()},
+                "Attributes": {
+                    "ApproximateReceiveCount": message.receive_count.to_string(),
+                    "SentTimestamp": millis(message.sent).to_string(),
+                },
             }));
             queue.hidden.insert(handle, (message, now + visibility));
         }
@@ -214,6 +259,26 @@ impl Inner {
             self.queues.get_mut(&target).unwrap().ready.extend(dead);
         }
         taken
+    }
+
+    fn set_redrive(&mut self, name: &str, request: &Value) -> Value {
+        let policy = request["Attributes"]["RedrivePolicy"].as_str().unwrap();
+        let policy: Value = serde_json::from_str(policy).unwrap();
+        let target = policy["deadLetterTargetArn"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        let deliveries_max = u32::try_from(policy["maxReceiveCount"].as_u64().unwrap()).unwrap();
+        self.queues.get_mut(name).unwrap().redrive = Some((deliveries_max, target));
+        json!({})
+    }
+
+    fn attributes(&self, name: &str) -> Value {
+        let queue = &self.queues[name];
+        let hidden = queue.hidden.values().filter(|(_, until)| *until > Instant::now()).count();
+        json!({"Attributes": {
+            "QueueArn": format!("arn:aws:sqs:eu-west-1:111122223333:{name}"),
+            "ApproximateNumberOfMessages": (queue.ready.len() + queue.hidden.len() - hidden).to_string(),
+            "ApproximateNumberOfMessagesNotVisible": hidden.to_string(),
+            "ApproximateNumberOfMessagesDelayed": "0",
+        }})
     }
 
     fn batch(
@@ -243,19 +308,38 @@ impl Inner {
 }
 
 fn refuse(status: StatusCode, code: &str) -> Response {
+    refuse_saying(status, code, code)
+}
+
+fn refuse_saying(status: StatusCode, code: &str, said: &str) -> Response {
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
     let headers = [("x-amzn-query-error", format!("{code};{kind}"))];
-    let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": code}).to_string();
+    let body = json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": said}).to_string();
     (status, headers, body).into_response()
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let operation = headers["x-amz-target"].to_str().unwrap().trim_start_matches("AmazonSQS.").to_owned();
     let request: Value = serde_json::from_slice(&body).unwrap();
+    if operation == "CreateQueue" {
+        let name = request["QueueName"].as_str().unwrap();
+        shared.lock().queues.entry(name.to_owned()).or_default();
+        let host = headers["host"].to_str().unwrap();
+        return json!({"QueueUrl": format!("http://{host}/111122223333/{name}")}).to_string().into_response();
+    }
     let name = request["QueueUrl"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     {
         let mut inner = shared.lock();
         *inner.calls.entry(operation.clone()).or_default() += 1;
+        if inner.faults.denied.contains(&operation.as_str()) {
+            // As the service says it: the action in small letters.
+            let action = operation.trim_end_matches("Batch").to_lowercase();
+            let said = format!(
+                "User: arn:aws:iam::111122223333:user/x is not authorized to perform: sqs:{action} on resource: \
+                 arn:aws:sqs:eu-west-1:111122223333:{name} because no identity-based policy allows the sqs:{action} action"
+            );
+            return refuse_saying(StatusCode::FORBIDDEN, "AccessDenied", &said);
+        }
         if inner.faults.is_away {
             return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure");
         }
@@ -274,6 +358,12 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
             let reason = reason.and_then(Value::as_str).unwrap_or_default().to_owned();
             json!({"MessageId": shared.lock().send(&name, request["MessageBody"].as_str().unwrap(), reason)})
         }
+        "SetQueueAttributes" => shared.lock().set_redrive(&name, &request),
+        "SendMessageBatch" => shared.lock().batch(&name, &request, |queue, entry| {
+            let body = entry["MessageBody"].as_str().unwrap();
+            assert!(body.is_empty(), "nothing is sent in batches: {queue:?}");
+            false
+        }),
         "DeleteMessageBatch" => shared.lock().batch(&name, &request, |queue, entry| {
             queue.hidden.remove(entry["ReceiptHandle"].as_str().unwrap()).is_some()
         }),
@@ -283,6 +373,7 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
             let held = queue.hidden.get_mut(entry["ReceiptHandle"].as_str().unwrap());
             held.map(|(_, until)| *until = Instant::now() + Duration::from_secs(seconds)).is_some()
         }),
+        "GetQueueAttributes" => shared.lock().attributes(&name),
         _ => return refuse(StatusCode::BAD_REQUEST, "UnsupportedOperation"),
     };
     shared.changed.notify_waiters();
@@ -308,17 +399,17 @@ async fn receive(shared: &Shared, name: &str, request: &Value) -> Value {
 
 /// The queue of logs as the worker sees it.
 pub(crate) fn open(fake: &FakeSqs, visibility: Duration) -> SqsQueue {
-    let config = client_of(fake);
+    let config = client_of(&fake.endpoint());
     let settings = SqsSettings { url: fake.url(LOGS), dead_letter_url: Some(fake.url(DEAD)), visibility };
     SqsQueue::with(settings, config)
 }
 
-fn client_of(fake: &FakeSqs) -> aws_sdk_sqs::Client {
+fn client_of(endpoint: &str) -> aws_sdk_sqs::Client {
     use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(fake.endpoint())
+        .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AKIAEXAMPLEKEY000001", "example", None, None, "test"))
         .build();
@@ -341,54 +432,6 @@ fn fake_of(bodies: usize) -> FakeSqs {
     let fake = FakeSqs::start();
     (0..bodies).for_each(|number| fake.send(LOGS, &format!("body {number}")));
     fake
-}
-
-#[test]
-fn a_message_not_deleted_comes_back_and_is_counted() {
-    let fake = fake_of(1);
-    crate::archive::blocking(async {
-        let queue = open(&fake, Duration::from_secs(1));
-        let first = receive_all(&queue, Duration::ZERO).await;
-        assert_eq!((first[0].body.as_str(), first[0].receive_count), ("body 0", 1));
-        assert_eq!(receive_all(&queue, Duration::ZERO).await, [], "hidden");
-        let again = receive_all(&queue, Duration::from_secs(5)).await;
-        assert_eq!((again[0].id.as_str(), again[0].receive_count), (first[0].id.as_str(), 2));
-        queue.delete(&handles(&again)).await.unwrap();
-        assert!(fake.messages(LOGS).is_empty());
-    });
-}
-
-#[test]
-fn a_message_that_is_hidden_longer_stays_away_and_one_that_is_shown_comes_at_once() {
-    let fake = fake_of(1);
-    crate::archive::blocking(async {
-        let queue = open(&fake, Duration::from_secs(1));
-        let first = receive_all(&queue, Duration::ZERO).await;
-        queue.extend(&handles(&first), Duration::from_hours(24)).await.unwrap();
-        assert_eq!(
-            receive_all(&queue, Duration::from_secs(2)).await,
-            [],
-            "hidden for twelve hours, the ceiling"
-        );
-        queue.extend(&handles(&first), Duration::ZERO).await.unwrap();
-        assert_eq!(receive_all(&queue, Duration::ZERO).await.len(), 1);
-    });
-}
-
-#[test]
-fn a_long_poll_returns_when_a_message_comes() {
-    let fake = fake_of(0);
-    crate::archive::blocking(async {
-        let queue = open(&fake, Duration::from_secs(30));
-        let began = Instant::now();
-        let (received, ()) = tokio::join!(receive_all(&queue, Duration::from_secs(20)), async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            fake.send(LOGS, "late");
-        });
-        assert_eq!(received.len(), 1);
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-        assert_eq!(fake.calls("ReceiveMessage"), 1);
-    });
 }
 
 #[test]
@@ -423,25 +466,7 @@ fn throttling_is_waited_out_and_a_queue_that_is_not_there_is_told() {
             dead_letter_url: None,
             visibility: Duration::from_secs(30),
         };
-        let missing = SqsQueue::with(settings, client_of(&fake)).receive(10, Duration::ZERO).await;
+        let missing = SqsQueue::with(settings, client_of(&fake.endpoint())).receive(10, Duration::ZERO).await;
         assert!(matches!(missing, Err(IngestError::NoQueue { .. })), "{missing:?}");
-    });
-}
-
-#[test]
-fn a_dead_letter_has_its_reason_and_redrive_moves_what_came_too_often() {
-    let fake = fake_of(2);
-    crate::archive::blocking(async {
-        let queue = open(&fake, Duration::from_secs(1));
-        let messages = receive_all(&queue, Duration::ZERO).await;
-        queue.dead_letter(&messages[0], "no such\nthing").await.unwrap();
-        let dead = fake.messages(DEAD);
-        assert_eq!((dead[0].body.as_str(), dead[0].reason.as_str()), ("body 0", "no suchthing"));
-        assert_eq!(fake.messages(LOGS).len(), 1);
-        fake.redrive(2);
-        for _ in 0..2 {
-            receive_all(&queue, Duration::from_secs(3)).await;
-        }
-        assert_eq!((fake.messages(LOGS).len(), fake.messages(DEAD).len()), (0, 2));
     });
 }
