@@ -12,6 +12,9 @@ create index objects_claimed_by_batch on objects (batch) where state = 'claimed'
 
 -- A lake has millions of settled files: what settling, sweeping and queries ask for is found without reading them all.
 create index files_hot on files (source_name, event_day) where state = 'visible' and kind = 'hot';
-create index files_settled on files (source_name, event_day, account, region) where state = 'visible' and kind = 'settled';
+-- `merged`: settling wrote it, so that with the other files of its merge there is nothing to merge any more.
+alter table files add column merged bigint not null default 0;
+create index files_settled on files (source_name, event_day, account, region, batch, merged)
+    where state = 'visible' and kind = 'settled';
 create index files_planned on files (changed_at) where state = 'planned';
 create index files_retired on files (changed_at) where state = 'retired';

@@ -143,6 +143,30 @@ fn more_hot_files_than_are_merged_at_once_give_one_file_a_partition() {
 }
 
 #[test]
+fn a_partition_that_one_merge_cut_into_files_is_not_due_again() {
+    // Two segments, each too small to be a partition's file at once.
+    let site = Site::new().with("ASHIATO_INGEST_SEGMENT_PLAIN_BYTES_MAX", "4000000");
+    for part in 0..2 {
+        let records: Vec<_> = (part * 5000..(part + 1) * 5000).map(record).collect();
+        site.put(&key(REGION, &format!("part-{part}")), &gzip(&file(&records)));
+    }
+    site.ingest().ended(0);
+    let expected = site.uids();
+    blocking(async {
+        let catalog = Catalog::open_with(&site.catalog_place(), CatalogLimits::default()).await.unwrap();
+        let lake = Lake::in_folder(site.lake()).unwrap();
+        let limits = SettleLimits { file_bytes_max: 40_000, ..SettleLimits::default() };
+        let told = |_, _, _| ControlFlow::Continue(());
+        settle(&catalog, &lake, &limits, early, told).await.unwrap();
+        assert_eq!(catalog.due_files(None).await.unwrap(), []);
+        catalog.close().await;
+    });
+    assert_eq!((site.count(HOT), site.count(PARTITIONS)), (0, 1));
+    assert!(site.count(SETTLED) > 1, "{:?}", site.lake_files());
+    assert_eq!(site.uids(), expected);
+}
+
+#[test]
 fn a_worker_that_is_told_not_to_settle_does_not() {
     let rig = Rig::new(settling(Site::new(), "0s"));
     rig.site.put(&key(REGION, "a"), &gzip(&file(&[record(1)])));

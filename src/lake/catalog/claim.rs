@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::{Any, Row, Transaction};
 
-use super::file::insert_visible;
+use super::file::{Writer, insert_visible};
 use super::retry::retrying;
 use super::row::{ObjectId, object_id};
 use super::set_aside::insert_entries;
@@ -202,8 +202,7 @@ impl Catalog {
         if !kept {
             return Err(CatalogError::Fenced { batch: batch.clone() });
         }
-        let shown =
-            insert_visible(&mut transaction, batch, &outcome.files, (LakeFile::is_settled, now)).await;
+        let shown = insert_visible(&mut transaction, batch, &outcome.files, (Writer::Lane, now)).await;
         if !shown.map_err(CatalogError::doing(what))? {
             return Err(CatalogError::Fenced { batch: batch.clone() });
         }

@@ -70,6 +70,22 @@ impl LakeFile {
     }
 }
 
+/// Who wrote files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// A lane: a file a segment, so the events of two may overlap in time.
+    Lane,
+    /// A merge: files of one partition follow each other, each event once.
+    Merge,
+}
+
+impl Writer {
+    /// Says whether a file's name was planned before it was written: a lane's hot files are found by their batch.
+    fn plans(self, file: &LakeFile) -> bool {
+        self == Self::Merge || file.is_settled()
+    }
+}
+
 /// What a query wants to see. `None` means all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileFilter {
@@ -135,7 +151,7 @@ impl Catalog {
     }
 
     /// Returns what settling may have to do with: all hot files, and the settled files of partitions of days before
-    /// `today` that have more than one. Of the many partitions that are one file already it reads nothing.
+    /// `today` that have more than one merge did not write. Of the many that are settled for good it reads nothing.
     ///
     /// # Errors
     /// The database failed.
@@ -146,7 +162,8 @@ impl Catalog {
              select {COLUMNS} from files join (
                select source_name, event_day, account, region from files
                where state = 'visible' and kind = 'settled' and event_day < $1
-               group by source_name, event_day, account, region having count(*) > 1
+               group by source_name, event_day, account, region
+               having count(*) > 1 and (count(distinct batch) > 1 or min(merged) = 0)
              ) as crowded using (source_name, event_day, account, region)
              where state = 'visible' and kind = 'settled'
              order by 2, 4, 1"
@@ -208,7 +225,7 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let what = "plan files";
         let mut transaction = self.write(what).await?;
-        insert_files(&mut transaction, batch, files, ("planned", now))
+        insert_files(&mut transaction, batch, files, (Writer::Lane, "planned", now))
             .await
             .map_err(CatalogError::doing(what))?;
         transaction.commit().await.map_err(CatalogError::doing(what))
@@ -232,7 +249,7 @@ impl Catalog {
             return Err(CatalogError::Fenced { batch: settling.batch.clone() });
         }
         let shown =
-            insert_visible(&mut transaction, &settling.batch, &settling.written, (|_| true, now)).await;
+            insert_visible(&mut transaction, &settling.batch, &settling.written, (Writer::Merge, now)).await;
         if !shown.map_err(CatalogError::doing(what))? {
             return Err(CatalogError::Fenced { batch: settling.batch.clone() });
         }
@@ -356,9 +373,9 @@ pub(super) async fn insert_visible(
     transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
     files: &[LakeFile],
-    (is_planned, now): (fn(&LakeFile) -> bool, Timestamp),
+    (writer, now): (Writer, Timestamp),
 ) -> Result<bool, sqlx::Error> {
-    let planned: Vec<&LakeFile> = files.iter().filter(|file| is_planned(file)).collect();
+    let planned: Vec<&LakeFile> = files.iter().filter(|file| writer.plans(file)).collect();
     for files in planned.chunks(ROWS_AT_ONCE) {
         // They were planned under these names before they were written, unless a sweep took them for dead since.
         let mut delete = Statement::new("delete from files where state = 'planned' and file_key in ");
@@ -367,7 +384,7 @@ pub(super) async fn insert_visible(
             return Ok(false);
         }
     }
-    insert_files(transaction, batch, files, ("visible", now)).await?;
+    insert_files(transaction, batch, files, (writer, "visible", now)).await?;
     let hot = files.iter().filter(|file| file.kind == FileKind::Hot);
     let slices: Vec<(&str, &Slice)> =
         hot.flat_map(|file| file.slices.iter().map(|slice| (file.key.as_str(), slice))).collect();
@@ -388,10 +405,11 @@ async fn insert_files(
     transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
     files: &[LakeFile],
-    (state, now): (&'static str, Timestamp),
+    (writer, state, now): (Writer, &'static str, Timestamp),
 ) -> Result<(), sqlx::Error> {
     for files in files.chunks(ROWS_AT_ONCE) {
-        let mut insert = Statement::new(format!("insert into files ({COLUMNS}, state, batch, changed_at) "));
+        let mut insert =
+            Statement::new(format!("insert into files ({COLUMNS}, state, batch, changed_at, merged) "));
         insert.rows(files, |row, file| {
             let partition = file.slices.first().filter(|_| file.kind == FileKind::Settled);
             row.text(&file.key)
@@ -406,7 +424,8 @@ async fn insert_files(
                 .and(file.time_max)
                 .and(state.to_owned())
                 .and(batch.0.clone())
-                .and(now.as_millisecond());
+                .and(now.as_millisecond())
+                .and(i64::from(writer == Writer::Merge));
         });
         insert.execute(transaction).await?;
     }

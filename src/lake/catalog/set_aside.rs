@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
-use super::file::insert_visible;
+use super::file::{Writer, insert_visible};
 use super::retry::retrying;
 use super::row::{ObjectId, count, object_id};
 use super::statement::{ROWS_AT_ONCE, Statement};
@@ -74,7 +74,7 @@ impl Catalog {
                 return Err(CatalogError::Fenced { batch: batch.clone() });
             }
         }
-        let shown = insert_visible(&mut transaction, batch, files, (LakeFile::is_settled, now)).await;
+        let shown = insert_visible(&mut transaction, batch, files, (Writer::Lane, now)).await;
         if !shown.map_err(CatalogError::doing(what))? {
             return Err(CatalogError::Fenced { batch: batch.clone() });
         }

@@ -19,6 +19,9 @@ use crate::lake::store::Lake;
 const LOOKS: u32 = 10;
 const LOOK_EVERY_MAX: Duration = Duration::from_mins(1);
 
+/// How long after a run that failed the next one comes, at most.
+const AGAIN_AFTER: Duration = Duration::from_mins(5);
+
 /// When to settle.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
@@ -51,7 +54,9 @@ pub async fn keep_settled(
                     done = run => done,
                     () = hold(catalog, &holder, lease, clock) => None,
                 };
-                if let Err(error) = catalog.end_duty(Duty::Settle, &holder, done.map(|_| clock())).await {
+                if let Err(error) =
+                    catalog.end_duty(Duty::Settle, &holder, Some(ended(done, every, clock()))).await
+                {
                     tracing::debug!(
                         error = &error as &dyn std::error::Error,
                         "the duty's lease ends by itself"
@@ -71,6 +76,13 @@ pub async fn keep_settled(
             return;
         }
     }
+}
+
+/// When a run counts as done. One that failed is due again in a while, whoever looks: what fails on and on must not
+/// keep all workers at it.
+fn ended(done: Option<SettleSummary>, every: Duration, now: Timestamp) -> Timestamp {
+    let early = every.saturating_sub(AGAIN_AFTER);
+    if done.is_some() { now } else { now.checked_sub(early).unwrap_or(now) }
 }
 
 /// Settles once. `None` when it failed, or was stopped before it was through.

@@ -126,6 +126,18 @@ pub enum SettleError {
         #[source]
         source: parquet::errors::ParquetError,
     },
+    /// A merge did not find the rows that the catalog says are there; nothing was committed.
+    #[error("settle: {table} on {day} has {expected} rows by the catalog, and the merge found {found}")]
+    Rows {
+        /// The table.
+        table: Table,
+        /// The day.
+        day: EventDay,
+        /// What the catalog says.
+        expected: u64,
+        /// What was there.
+        found: u64,
+    },
     /// The folder for files that do not fit into memory is full, or not there.
     #[error("settle: write to {folder}: give it room, or name another folder as settle.spill_folder")]
     Spill {
@@ -153,15 +165,17 @@ pub async fn settle(
     mut told: impl FnMut(Table, EventDay, SettleSummary) -> ControlFlow<()>,
 ) -> Result<SettleSummary, SettleError> {
     let mut summary = SettleSummary {
-        swept: sweep::sweep(catalog, lake, limits, clock()).await?,
+        swept: sweep::sweep_dead(catalog, lake, limits, clock()).await?
+            + sweep::sweep_left_behind(catalog, lake, limits, clock()).await?,
         ..SettleSummary::default()
     };
+    let mut course = Course::default();
     let today = EventDay::of(clock().as_millisecond());
-    let (mut failed, mut failure) = (BTreeSet::new(), None);
     // Each round takes what fits; a round that finds nothing ends it. Every round leaves fewer files.
     loop {
-        let mut rounds = plan::rounds(catalog.due_files(today).await?, today, limits);
-        rounds.retain(|round| !failed.contains(&(round.table, round.day)));
+        let due = course.keep(catalog.due_files(today).await?);
+        let mut rounds = plan::rounds(due, today, limits, |table, day| course.may_fold(table, day));
+        rounds.retain(|round| !course.failed.contains(&(round.table, round.day)));
         if rounds.is_empty() {
             break;
         }
@@ -169,8 +183,9 @@ pub async fn settle(
             let (table, day) = (round.table, round.day);
             match settle_round(catalog, lake, round, limits, clock).await {
                 Ok(Some(done)) => {
-                    summary.add(done);
-                    if told(table, day, done).is_break() {
+                    summary.add(done.summary);
+                    course.folded(table, day, &done);
+                    if told(table, day, done.summary).is_break() {
                         return Ok(summary);
                     }
                 }
@@ -179,17 +194,54 @@ pub async fn settle(
                 Err(error @ SettleError::Catalog(_)) => return Err(error),
                 // One broken file keeps no other day from being settled.
                 Err(error) => {
-                    failed.insert((table, day));
-                    failure.get_or_insert(error);
+                    course.failed.insert((table, day));
+                    course.failure.get_or_insert(error);
                 }
             }
         }
+        // Athena counts rows twice until the files that were replaced are gone.
+        summary.swept += sweep::sweep_dead(catalog, lake, limits, clock()).await?;
     }
-    if let Some(error) = failure {
-        return Err(error);
+    course.failure.map_or(Ok(summary), Err)
+}
+
+/// How a run goes on.
+#[derive(Default)]
+struct Course {
+    /// The hot files it settles: those of its first look, and what it folds them into. Lanes write on while it
+    /// runs, and a run that took all they write would never end.
+    hot: Option<BTreeSet<String>>,
+    /// Tables and days whose hot files folding did not make fewer.
+    unfoldable: BTreeSet<(Table, EventDay)>,
+    failed: BTreeSet<(Table, EventDay)>,
+    failure: Option<SettleError>,
+}
+
+impl Course {
+    fn keep(&mut self, mut due: Vec<LakeFile>) -> Vec<LakeFile> {
+        let first = || due.iter().filter(|file| !file.is_settled()).map(|file| file.key.clone()).collect();
+        let hot = self.hot.get_or_insert_with(first);
+        due.retain(|file| file.is_settled() || hot.contains(&file.key));
+        due
     }
-    summary.swept += sweep::sweep(catalog, lake, limits, clock()).await?;
-    Ok(summary)
+
+    fn may_fold(&self, table: Table, day: EventDay) -> bool {
+        !self.unfoldable.contains(&(table, day))
+    }
+
+    fn folded(&mut self, table: Table, day: EventDay, done: &Done) {
+        if !done.hot.is_empty() && done.summary.files_out * 2 > done.summary.files_in {
+            self.unfoldable.insert((table, day));
+        }
+        self.hot.get_or_insert_default().extend(done.hot.iter().cloned());
+    }
+}
+
+/// What a round did.
+struct Done {
+    summary: SettleSummary,
+    /// Hot files it folded others into.
+    hot: Vec<String>,
 }
 
 impl SettleSummary {
@@ -211,12 +263,11 @@ async fn settle_round(
     round: Round,
     limits: &SettleLimits,
     clock: fn() -> Timestamp,
-) -> Result<Option<SettleSummary>, SettleError> {
+) -> Result<Option<Done>, SettleError> {
     let batch = BatchId(uuid::Uuid::now_v7().simple().to_string());
     let Some(inputs) = read_inputs(catalog, lake, &round, limits).await? else {
         return Ok(None);
     };
-    let inputs = Arc::new(inputs);
     // One file is to come of many hot ones, not one a thread.
     let threads = if round.into == FileKind::Hot { 1 } else { limits.jobs };
     let jobs = plan::jobs(&inputs, threads);
@@ -230,33 +281,29 @@ async fn settle_round(
         rows_out: 0,
         duplicates: 0,
     };
-    let (sender, mut receiver) = mpsc::channel(4);
-    let mut merging = JoinSet::new();
-    for (number, job) in jobs.into_iter().enumerate() {
-        let name = format!("{batch}-{number}");
-        start(
-            &mut merging,
-            Work {
-                inputs: Arc::clone(&inputs),
-                job,
-                name,
-                round: (round.table, round.day, round.into),
-                file_bytes_max: limits.file_bytes_max,
-            },
-            sender.clone(),
-        );
-    }
-    drop((sender, inputs));
+    let (mut receiver, mut merging) = start_all(inputs, jobs, &round, limits, &batch);
     if let Err(error) = write_merged(catalog, lake, (&mut receiver, &mut merging), &mut settling, clock).await
     {
-        // What a crash leaves here, the next run sweeps once it is old; a failure need not wait so long.
-        if let Err(left) = take_back(catalog, lake, &settling.written).await {
-            tracing::warn!(
-                error = &left as &dyn std::error::Error,
-                "files of a merge that failed are swept later"
-            );
+        // What was written is deleted, and swept once more when it is old: a write that was given up may still
+        // come to its end in the store.
+        for file in &settling.written {
+            if let Err(left) = sweep::delete(lake, &file.key).await {
+                tracing::warn!(
+                    error = &left as &dyn std::error::Error,
+                    "a file of a failed merge is swept later"
+                );
+            }
         }
         return Err(error);
+    }
+    let expected: u64 = round.files.iter().map(|file| file.rows).sum();
+    if settling.rows_in != expected || settling.rows_out + settling.duplicates != expected {
+        return Err(SettleError::Rows {
+            table: round.table,
+            day: round.day,
+            expected,
+            found: settling.rows_in,
+        });
     }
     match catalog.commit_settling(&settling, clock()).await {
         Err(CatalogError::Fenced { .. }) => {
@@ -265,7 +312,7 @@ async fn settle_round(
         }
         committed => committed?,
     }
-    Ok(Some(SettleSummary {
+    let summary = SettleSummary {
         files_in: settling.replaced.len() as u64,
         files_out: settling.written.len() as u64,
         rows_in: settling.rows_in,
@@ -273,7 +320,9 @@ async fn settle_round(
         duplicates: settling.duplicates,
         bytes_out: settling.written.iter().map(|file| file.bytes).sum(),
         swept: 0,
-    }))
+    };
+    let hot = settling.written.into_iter().filter(|file| !file.is_settled()).map(|file| file.key).collect();
+    Ok(Some(Done { summary, hot }))
 }
 
 /// Writes what the merges of a round make, as it comes, and adds up their rows.
@@ -315,6 +364,29 @@ struct Work {
     name: String,
     round: (Table, EventDay, FileKind),
     file_bytes_max: usize,
+}
+
+/// Starts the merges of a round.
+fn start_all(
+    inputs: Vec<Input>,
+    jobs: Vec<Job>,
+    round: &Round,
+    limits: &SettleLimits,
+    batch: &BatchId,
+) -> (mpsc::Receiver<Merged>, JoinSet<Result<merge::Counts, SettleError>>) {
+    let (sender, receiver) = mpsc::channel(4);
+    let (mut merging, inputs) = (JoinSet::new(), Arc::new(inputs));
+    for (number, job) in jobs.into_iter().enumerate() {
+        let work = Work {
+            inputs: Arc::clone(&inputs),
+            job,
+            name: format!("{batch}-{number}"),
+            round: (round.table, round.day, round.into),
+            file_bytes_max: limits.file_bytes_max,
+        };
+        start(&mut merging, work, sender.clone());
+    }
+    (receiver, merging)
 }
 
 fn start(
@@ -384,4 +456,38 @@ async fn put_planned(
         .buffer_unordered(4)
         .try_collect()
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::path::hot_key;
+
+    #[test]
+    fn a_run_leaves_what_is_written_while_it_runs_to_the_next() {
+        let day = EventDay::read("20260101").unwrap();
+        let hot = |name: &str| LakeFile {
+            key: hot_key(Table::ApiActivity, day, name),
+            table: Table::ApiActivity,
+            kind: FileKind::Hot,
+            day,
+            slices: Vec::new(),
+            rows: 1,
+            bytes: 1,
+            time_min: 0,
+            time_max: 0,
+        };
+        let mut course = Course::default();
+        assert_eq!(course.keep(vec![hot("a"), hot("b")]).len(), 2);
+        let done = Done {
+            summary: SettleSummary { files_in: 2, files_out: 1, ..SettleSummary::default() },
+            hot: vec![hot("ab").key],
+        };
+        course.folded(Table::ApiActivity, day, &done);
+        assert_eq!(course.keep(vec![hot("ab"), hot("c")]), [hot("ab")], "c came while it ran");
+        assert!(course.may_fold(Table::ApiActivity, day));
+        let useless = SettleSummary { files_in: 2, files_out: 2, ..SettleSummary::default() };
+        course.folded(Table::ApiActivity, day, &Done { summary: useless, hot: done.hot });
+        assert!(!course.may_fold(Table::ApiActivity, day));
+    }
 }

@@ -23,14 +23,19 @@ pub(super) struct Job {
     pub(super) partitions: Vec<(AccountId, Region)>,
 }
 
-/// Settled files of a round: they are opened one after another, so what counts is the statement that hides them.
-const SETTLED_MAX: usize = 1024;
+/// Settled files of a round. They are read one after another, but all are open: processes may have 1,024 files.
+const SETTLED_MAX: usize = 256;
 
 /// Returns what is due, each file in one round: hot files, and, when the day is past, the settled files of the
 /// partitions that have more than one.
-pub(super) fn rounds(visible: Vec<LakeFile>, today: Option<EventDay>, limits: &SettleLimits) -> Vec<Round> {
+pub(super) fn rounds(
+    due: Vec<LakeFile>,
+    today: Option<EventDay>,
+    limits: &SettleLimits,
+    may_fold: impl Fn(Table, EventDay) -> bool,
+) -> Vec<Round> {
     let mut groups: BTreeMap<(Table, EventDay), Vec<LakeFile>> = BTreeMap::new();
-    for file in visible {
+    for file in due {
         groups.entry((file.table, file.day)).or_default().push(file);
     }
     let mut rounds = Vec::new();
@@ -38,7 +43,7 @@ pub(super) fn rounds(visible: Vec<LakeFile>, today: Option<EventDay>, limits: &S
         let is_past = today.is_none_or(|today| day < today);
         let (hot, settled): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.kind == FileKind::Hot);
         let (into, groups) = if !hot.is_empty() {
-            hot_groups(hot, limits)
+            hot_groups(hot, limits, may_fold(table, day))
         } else if is_past {
             (FileKind::Settled, crowded(settled, limits))
         } else {
@@ -51,11 +56,15 @@ pub(super) fn rounds(visible: Vec<LakeFile>, today: Option<EventDay>, limits: &S
 
 /// Groups hot files. All of a group are open at once, so a group has a bound; and each group that goes into
 /// partitions gives each of them a file. So many small ones are folded into fewer hot ones first.
-fn hot_groups(mut hot: Vec<LakeFile>, limits: &SettleLimits) -> (FileKind, Vec<Vec<LakeFile>>) {
+fn hot_groups(
+    mut hot: Vec<LakeFile>,
+    limits: &SettleLimits,
+    may_fold: bool,
+) -> (FileKind, Vec<Vec<LakeFile>>) {
     let inputs_max = limits.inputs_max.max(2);
     hot.sort_by(|a, b| a.key.cmp(&b.key));
     let is_small = |file: &&LakeFile| file.bytes < limits.file_bytes_max as u64 / 2;
-    if hot.len() > inputs_max && hot.iter().filter(is_small).count() > inputs_max {
+    if may_fold && hot.iter().filter(is_small).count() > inputs_max {
         let small: Vec<LakeFile> = hot.iter().filter(is_small).cloned().collect();
         return (FileKind::Hot, small.chunks_exact(inputs_max).map(<[LakeFile]>::to_vec).collect());
     }
@@ -75,6 +84,13 @@ fn crowded(settled: Vec<LakeFile>, limits: &SettleLimits) -> Vec<Vec<LakeFile>> 
     let mut bytes = 0;
     for files in partitions.into_values().filter(|files| files.len() > 1 && !is_settled_for_good(files)) {
         let size: u64 = files.iter().map(|file| file.bytes).sum();
+        // A partition of many small files is merged in parts first; of large ones no part is worth it.
+        let is_small = size / (files.len() as u64) < limits.file_bytes_max as u64 / 2;
+        if files.len() > SETTLED_MAX && is_small {
+            groups.extend(files.chunks(SETTLED_MAX).filter(|part| part.len() > 1).map(<[LakeFile]>::to_vec));
+            bytes = u64::MAX / 2;
+            continue;
+        }
         match groups.last_mut() {
             Some(group)
                 if bytes + size <= limits.input_bytes_max && group.len() + files.len() <= SETTLED_MAX =>
@@ -160,7 +176,7 @@ mod tests {
     /// Returns how many files are due when the files of one partition bear these names.
     fn due(names: &[&str], today: &str) -> usize {
         let files = names.iter().map(|name| file(name)).collect();
-        let rounds = rounds(files, EventDay::read(today), &SettleLimits::default());
+        let rounds = rounds(files, EventDay::read(today), &SettleLimits::default(), |_, _| true);
         rounds.iter().map(|round| round.files.len()).sum()
     }
 
@@ -173,7 +189,7 @@ mod tests {
                 bytes: *bytes,
                 ..file(&format!("{number:02}-0"))
             });
-            let rounds = rounds(files.collect(), EventDay::read("20260101"), &limits);
+            let rounds = rounds(files.collect(), EventDay::read("20260101"), &limits, |_, _| true);
             rounds.iter().map(|round| (round.into, round.files.len())).collect::<Vec<_>>()
         };
         assert_eq!(plan(&[1; 4]), [(FileKind::Settled, 4)]);

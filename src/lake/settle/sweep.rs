@@ -6,7 +6,7 @@
 use std::io::ErrorKind;
 use std::path::{Path as FsPath, PathBuf};
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -16,24 +16,45 @@ use crate::lake::catalog::{BatchId, Catalog};
 use crate::lake::path::OWN_PREFIXES;
 use crate::lake::store::{Lake, Place};
 
-/// Deletes dead files and returns how many there were.
-pub(super) async fn sweep(
+/// Deletions in flight at once: a day's end leaves some hundred thousand replaced files.
+const DELETES_AT_ONCE: usize = 16;
+
+/// Deletes files that were replaced, or planned by a run that ended, and returns how many there were.
+pub(super) async fn sweep_dead(
     catalog: &Catalog,
     lake: &Lake,
     limits: &SettleLimits,
     now: Timestamp,
 ) -> Result<u64, SettleError> {
-    let before = |age: std::time::Duration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+    let dead = catalog.dead_files(before(now, limits.orphan_age), before(now, limits.hot_grace)).await?;
+    futures::stream::iter(dead)
+        .map(|key| async move {
+            delete(lake, &key).await?;
+            catalog.forget_file(&key).await?;
+            Ok(1)
+        })
+        .buffer_unordered(DELETES_AT_ONCE)
+        .try_fold(0, |swept, one| std::future::ready(Ok(swept + one)))
+        .await
+}
+
+/// Deletes what batches left that never committed.
+pub(super) async fn sweep_left_behind(
+    catalog: &Catalog,
+    lake: &Lake,
+    limits: &SettleLimits,
+    now: Timestamp,
+) -> Result<u64, SettleError> {
+    let before = before(now, limits.orphan_age);
     let mut swept = 0;
-    for key in catalog.dead_files(before(limits.orphan_age), before(limits.hot_grace)).await? {
-        delete(lake, &key).await?;
-        catalog.forget_file(&key).await?;
-        swept += 1;
-    }
     for prefix in ["hot", "quarantine"] {
-        swept += sweep_orphans(catalog, lake, prefix, before(limits.orphan_age)).await?;
+        swept += sweep_orphans(catalog, lake, prefix, before).await?;
     }
-    Ok(swept + sweep_half_written(lake, before(limits.orphan_age)).await?)
+    Ok(swept + sweep_half_written(lake, before).await?)
+}
+
+fn before(now: Timestamp, age: std::time::Duration) -> Timestamp {
+    now.checked_sub(age).unwrap_or(Timestamp::MIN)
 }
 
 /// Deletes what a crash left half-written in a local lake. The store writes a file under its name with `#` and

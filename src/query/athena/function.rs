@@ -8,15 +8,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, StringArray, TimestampMillisecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, Scalar, StringArray,
+    TimestampMillisecondArray,
 };
 use arrow::compute::cast;
+use arrow::compute::kernels::cmp::eq;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMillisecondType};
 use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, SimpleScalarUDF, Volatility};
 
 use super::json_path::JsonPath;
 use super::time;
+use crate::intel::Network;
 
 /// All of them.
 pub(super) fn all() -> Vec<ScalarUDF> {
@@ -32,7 +35,9 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         function("from_unixtime", 1, time(), from_unixtime),
         function("json_extract", 2, DataType::Utf8, json_extract),
         function("json_extract_scalar", 2, DataType::Utf8, json_extract_scalar),
+        function("contains", 2, DataType::Boolean, contains),
         function("ip_address", 1, DataType::Utf8, ip_address),
+        function("ip_order", 1, DataType::Utf8, ip_order),
         function("ip_in_network", 2, DataType::Boolean, ip_in_network),
     ]
 }
@@ -211,11 +216,51 @@ fn extract(args: &[ArrayRef], write: fn(&serde_json::Value) -> Option<String>) -
     Ok(Arc::new(found.collect::<StringArray>()))
 }
 
-/// What `CAST(… AS IPADDRESS)` is here: the text, where it is an address or a network.
+/// Athena asks it of a list and an element; of two texts it is what it is elsewhere.
+fn contains(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let args = Args(args);
+    let Some(DataType::List(element)) = args.0.first().map(Array::data_type) else {
+        let (texts, parts) = (args.texts(0)?, args.texts(1)?);
+        let has = texts.iter().zip(&parts).map(|(text, part)| Some(text?.contains(part?)));
+        return Ok(Arc::new(has.collect::<BooleanArray>()));
+    };
+    let wanted = args.column(1, element.data_type())?;
+    let lists = args.column(0, &DataType::List(Arc::clone(element)))?;
+    let lists = lists.as_list::<i32>();
+    let mut has = Vec::with_capacity(lists.len());
+    for row in 0..lists.len() {
+        has.push(if lists.is_null(row) || wanted.is_null(row) {
+            None
+        } else {
+            let one = Scalar::new(wanted.slice(row, 1));
+            Some(eq(&lists.value(row), &one)?.true_count() > 0)
+        });
+    }
+    Ok(Arc::new(BooleanArray::from(has)))
+}
+
+/// What `CAST(… AS IPADDRESS)` is here: the address as it is written in one way only, so that equal ones are equal
+/// texts; a network stays as it is.
 fn ip_address(args: &[ArrayRef]) -> Result<ArrayRef> {
     let texts = Args(args).texts(0)?;
-    let is_one = |text: &&str| text.parse::<IpAddr>().is_ok() || Network::read(text).is_some();
-    Ok(Arc::new(texts.iter().map(|text| text.filter(is_one)).collect::<StringArray>()))
+    let one = |text: &str| match text.parse::<IpAddr>() {
+        Ok(address) => Some(address.to_canonical().to_string()),
+        Err(_none) => Network::read(text).map(|_| text.to_owned()),
+    };
+    Ok(Arc::new(texts.iter().map(|text| one(text?)).collect::<StringArray>()))
+}
+
+/// A text that is ordered as the address is: as Athena orders them, IPv4 as a part of IPv6.
+fn ip_order(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let texts = Args(args).texts(0)?;
+    let order = |text: &str| {
+        let address = match text.parse().ok()? {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        Some(format!("{:032x}", address.to_bits()))
+    };
+    Ok(Arc::new(texts.iter().map(|text| order(text?)).collect::<StringArray>()))
 }
 
 fn ip_in_network(args: &[ArrayRef]) -> Result<ArrayRef> {
@@ -225,34 +270,4 @@ fn ip_in_network(args: &[ArrayRef]) -> Result<ArrayRef> {
     let inside =
         addresses.iter().zip(networks).map(|(address, network)| Some(network?.holds(address?.parse().ok()?)));
     Ok(Arc::new(inside.collect::<BooleanArray>()))
-}
-
-/// A network in CIDR's notation.
-#[derive(Debug, Clone, Copy)]
-struct Network {
-    first: u128,
-    mask: u128,
-    is_v4: bool,
-}
-
-impl Network {
-    fn read(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/')?;
-        let (address, length) = (address.parse::<IpAddr>().ok()?, length.parse::<u32>().ok()?);
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let free = u32::checked_sub(bits, length)?;
-        let mask = u128::MAX.checked_shl(free).unwrap_or(0);
-        Some(Self { first: number(address) & mask, mask, is_v4: address.is_ipv4() })
-    }
-
-    fn holds(self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.is_v4 && number(address) & self.mask == self.first
-    }
-}
-
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        IpAddr::V6(address) => address.to_bits(),
-    }
 }

@@ -7,13 +7,13 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgOperator, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    OrderByExpr, OrderByOptions, SelectItem, Subscript, UnaryOperator, Value, visit_expressions_mut,
+    FunctionArgOperator, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident,
+    NullTreatment, ObjectName, OrderByExpr, OrderByOptions, SelectItem, Subscript, UnaryOperator, Value,
+    visit_expressions_mut,
 };
 
 /// Functions that only have another name.
-const NAMES: [(&str, &str); 5] = [
-    ("arbitrary", "first_value"),
+const NAMES: [(&str, &str); 4] = [
     ("every", "bool_and"),
     ("transform", "array_transform"),
     ("filter", "array_filter"),
@@ -46,6 +46,13 @@ pub(super) fn rewrite(expr: &mut Expr) {
             let inner = std::mem::replace(inner.as_mut(), Expr::value(Value::Null));
             *expr = call("ip_address", [inner]);
         }
+        // Addresses are texts here; which comes first, their texts do not say.
+        Expr::BinaryOp { left, op, right } if is_order(op) && (is_ip(left) || is_ip(right)) => {
+            [left, right].into_iter().for_each(order_as_address);
+        }
+        Expr::Between { expr: inner, low, high, .. } if is_ip(inner) || is_ip(low) || is_ip(high) => {
+            [inner, low, high].into_iter().for_each(order_as_address);
+        }
         Expr::Function(function) => {
             compare(function);
             if let Some(other) = respell(function) {
@@ -54,6 +61,15 @@ pub(super) fn rewrite(expr: &mut Expr) {
         }
         _ => {}
     }
+}
+
+fn is_order(op: &BinaryOperator) -> bool {
+    matches!(op, BinaryOperator::Lt | BinaryOperator::LtEq | BinaryOperator::Gt | BinaryOperator::GtEq)
+}
+
+fn order_as_address(expr: &mut Box<Expr>) {
+    let address = std::mem::replace(expr.as_mut(), Expr::value(Value::Null));
+    **expr = call("ip_order", [address]);
 }
 
 fn is_address(data_type: &DataType) -> bool {
@@ -95,8 +111,21 @@ fn respell(function: &mut Function) -> Option<Expr> {
             *arguments_mut(function)? = vec![argument(case(condition, &number("1"), None))];
             None
         }
+        ("arbitrary" | "any_value", [_]) => {
+            function.name = ObjectName::from(vec![Ident::new("first_value")]);
+            function.null_treatment = Some(NullTreatment::IgnoreNulls);
+            None
+        }
         ("max_by" | "min_by", [value, by]) => {
             function.name = ObjectName::from(vec![Ident::new("last_value")]);
+            // Rows without a place in the order do not count.
+            let placed = Expr::IsNotNull(Box::new(by.clone()));
+            let filter = function.filter.take().map_or(placed.clone(), |filter| Expr::BinaryOp {
+                left: Box::new(Expr::Nested(filter)),
+                op: BinaryOperator::And,
+                right: Box::new(placed),
+            });
+            function.filter = Some(Box::new(filter));
             *arguments_mut(function)? = vec![argument(value.clone())];
             order_by(function, by.clone(), name == "max_by");
             None
@@ -105,7 +134,6 @@ fn respell(function: &mut Function) -> Option<Expr> {
         ("contains", [network, address]) if is_ip(address) => {
             Some(call("ip_in_network", [address.clone(), network.clone()]))
         }
-        ("contains", [list, element]) => Some(call("array_has", [list.clone(), element.clone()])),
         _ => None,
     }
 }
@@ -119,10 +147,32 @@ fn compare(function: &mut Function) {
             operator: FunctionArgOperator::Equals,
         } = arg
         {
-            let left = Box::new(Expr::Identifier(name.clone()));
-            let comparison = Expr::BinaryOp { left, op: BinaryOperator::Eq, right: Box::new(right.clone()) };
-            *arg = argument(comparison);
+            *arg = argument(equals(name, right.clone()));
         }
+    }
+}
+
+/// Compares a name with what stands to the right of its `=`. All that was read behind that is there: of
+/// `false and status_id = 2`, only `false` is compared.
+fn equals(name: &Ident, behind: Expr) -> Expr {
+    let inside = |inner: Box<Expr>| Box::new(equals(name, *inner));
+    match behind {
+        Expr::BinaryOp {
+            left,
+            op: op @ (BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Xor),
+            right,
+        } => Expr::BinaryOp { left: inside(left), op, right },
+        Expr::IsNull(inner) => Expr::IsNull(inside(inner)),
+        Expr::IsNotNull(inner) => Expr::IsNotNull(inside(inner)),
+        Expr::IsTrue(inner) => Expr::IsTrue(inside(inner)),
+        Expr::IsNotTrue(inner) => Expr::IsNotTrue(inside(inner)),
+        Expr::IsFalse(inner) => Expr::IsFalse(inside(inner)),
+        Expr::IsNotFalse(inner) => Expr::IsNotFalse(inside(inner)),
+        operand => Expr::BinaryOp {
+            left: Box::new(Expr::Identifier(name.clone())),
+            op: BinaryOperator::Eq,
+            right: Box::new(operand),
+        },
     }
 }
 
@@ -130,14 +180,24 @@ fn compare(function: &mut Function) {
 /// names of the columns are made when they are shown; in a subquery, the query around it asks by them.
 pub(super) fn name_columns(items: &mut [SelectItem]) {
     let names: Vec<Option<Ident>> = items.iter().map(name_of).collect();
+    // Beside a wildcard, nobody here knows which names are taken.
+    if names.iter().any(Option::is_none) && items.iter().any(is_wildcard) {
+        return;
+    }
     for (item, name) in items.iter_mut().zip(&names) {
-        let is_alone = name.is_some() && names.iter().filter(|other| *other == name).count() == 1;
+        let is_same =
+            |other: &Ident| name.as_ref().is_some_and(|name| other.value.eq_ignore_ascii_case(&name.value));
+        let is_alone = names.iter().flatten().filter(|other| is_same(other)).count() == 1;
         if let (SelectItem::UnnamedExpr(expr @ Expr::CompoundIdentifier(_)), Some(alias), true) =
             (&*item, name, is_alone)
         {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: alias.clone() };
         }
     }
+}
+
+fn is_wildcard(item: &SelectItem) -> bool {
+    matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
 }
 
 fn name_of(item: &SelectItem) -> Option<Ident> {

@@ -156,6 +156,14 @@ fn unnested(join: &Join) -> Result<Option<LogicalPlan>> {
     let LogicalPlan::SubqueryAlias(alias) = join.right.as_ref() else { return Ok(None) };
     let LogicalPlan::Subquery(subquery) = alias.input.as_ref() else { return Ok(None) };
     let LogicalPlan::Projection(last) = subquery.subquery.as_ref() else { return Ok(None) };
+    // Columns of queries further out are not the left side's to give.
+    let is_left = |expr: &LogicalExpr| match expr {
+        LogicalExpr::OuterReferenceColumn(_, column) => join.left.schema().has_column(column),
+        _ => true,
+    };
+    if !subquery.outer_ref_columns.iter().all(is_left) {
+        return Ok(None);
+    }
     let Some(input) = graft(&last.input, &join.left, nulls)? else { return Ok(None) };
     // The names by which the statement knows the columns.
     let named = last.expr.iter().cloned().zip(alias.schema.iter()).map(|(expr, (relation, field))| {

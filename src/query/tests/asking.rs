@@ -92,8 +92,8 @@ async fn the_lake_can_be_looked_around_in() {
     let (tables, _) = fixture
         .ask("select table_name from information_schema.tables where table_schema = 'public' order by 1")
         .await;
-    let all = "account_change api_activity authentication cloudtrail compliance_finding configuration_item \
-               data_activity data_security_finding detection_finding finding_history findings ocsf_account_change \
+    let all = "account_change accounts api_activity authentication cloudtrail compliance_finding configuration_item \
+               data_activity data_security_finding detection_finding finding_history findings indicators ocsf_account_change \
                ocsf_api_activity ocsf_authentication ocsf_network vpc_flow vulnerability_finding";
     assert_eq!(tables.join(" "), all);
 }
@@ -107,7 +107,7 @@ async fn a_wrong_name_is_answered_with_the_right_ones() {
         "no table lake.public.api_activty; there are api_activity, data_activity, account_change, \
          authentication, vpc_flow, vulnerability_finding, compliance_finding, detection_finding, \
          data_security_finding, configuration_item, ocsf_api_activity, ocsf_account_change, \
-         ocsf_authentication, ocsf_network, cloudtrail, findings, finding_history"
+         ocsf_authentication, ocsf_network, cloudtrail, findings, finding_history, accounts, indicators"
     );
     let error = fixture.error("select acountid from api_activity").await;
     assert!(error.contains("Did you mean 'api_activity.accountid'"), "{error}");

@@ -10,7 +10,19 @@ async fn rows(fixture: &Fixture, sql: &str) -> Vec<String> {
 #[tokio::test]
 async fn functions_have_athenas_names_and_meanings() {
     let fixture = Fixture::with_events().await;
-    let cases: [(&str, &str); 32] = [
+    let cases: [(&str, &str); 41] = [
+        ("count_if(class_uid = 0 and 1 = 1)", "0"),
+        ("count_if(class_uid = 0 or 1 = 1)", "1"),
+        ("if(class_uid = null is null, 'a', 'b')", "a"),
+        ("arbitrary(if(activity_id = 0, 'x'))", ""),
+        ("contains(make_array('a'), 'b')", "false"),
+        ("contains('GetObject', 'Obj')", "true"),
+        (
+            "cast('10.0.0.3' as ipaddress) between cast('10.0.0.0' as ipaddress) and cast('10.0.0.255' as ipaddress)",
+            "true",
+        ),
+        ("cast('10.0.0.3' as ipaddress) < cast('9.0.0.0' as ipaddress)", "false"),
+        ("cast('2001:DB8::1' as ipaddress) = cast('2001:db8:0::1' as ipaddress)", "true"),
         ("arbitrary(api.operation)", "GetObject"),
         ("count_if(status_id = 1) >= 0", "true"),
         ("max_by(api.operation, time)", "GetObject"),
