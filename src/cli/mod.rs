@@ -218,8 +218,11 @@ fn start(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
     }
     let config = Config::load(cli.config.as_deref()).context("configuration")?;
     // Nobody watches a worker: its log says that it lives.
-    let directives =
-        if matches!(cli.verb, Verb::Worker(_) | Verb::Lambda) { "warn,ashiato=info" } else { "warn" };
+    let directives = if matches!(cli.verb, Verb::Worker(_) | Verb::Lambda) {
+        "warn,aws_config::imds=error,ashiato=info"
+    } else {
+        "warn,aws_config::imds=error"
+    };
     start_tracing(config.log.as_deref().unwrap_or(directives))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;

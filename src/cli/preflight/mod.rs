@@ -39,6 +39,12 @@ Examples:
   ashiato preflight --object s3://bucket/AWSLogs/…/a.json.gz --json | jq '.checks[] | select(.verdict != \"ok\")'
   ashiato preflight --policy --archive s3://bucket > policy.json")]
 pub(crate) struct PreflightArgs {
+    /// The queue's URL.
+    #[arg(long, value_name = "URL")]
+    queue: Option<String>,
+    /// The URL of the queue for dead letters.
+    #[arg(long, value_name = "URL")]
+    dead_letter_queue: Option<String>,
     /// A place of the archive to list, and to read the newest of the first objects found there. May be repeated.
     #[arg(long, value_name = "s3://…")]
     archive: Vec<String>,
@@ -61,9 +67,11 @@ pub(super) struct Places {
 
 pub(super) async fn run(
     args: PreflightArgs,
-    (config, places): (Config, Places),
+    (mut config, places): (Config, Places),
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<Ending> {
+    config.worker.queue = args.queue.or(config.worker.queue);
+    config.worker.dead_letter_queue = args.dead_letter_queue.or(config.worker.dead_letter_queue);
     let archives = args.archive.iter().map(|text| Place::read(text)).collect::<Result<Vec<_>, _>>()?;
     let objects = args.object.iter().map(|text| Place::read(text)).collect::<Result<Vec<_>, _>>()?;
     let aws = Arc::new(Aws::new(config.buckets.clone()));
