@@ -184,6 +184,8 @@ impl Setback<'_> {
                 IngestError::Catalog(CatalogError::Fenced { .. }) | IngestError::Lapsed { .. } => {
                     Fate::Retry { after: back_off(1) }
                 }
+                // What the database refuses is refused each time: alone, the one that brings it costs itself.
+                IngestError::Catalog(error) if error.is_refusal() => retry_below(limits.deliveries_max),
                 IngestError::Fetch { .. } | IngestError::Make { .. } | IngestError::Lost { .. } => {
                     retry_below(limits.deliveries_max)
                 }
@@ -210,6 +212,7 @@ impl Setback<'_> {
     /// Says what is wrong and what to do, for whoever finds the message among the dead letters.
     pub fn reason(&self) -> String {
         match self {
+            Self::NotUnderstood(error @ NotificationError::Impossible { .. }) => error.to_string(),
             Self::NotUnderstood(error) => {
                 format!("{error}; if it is a notification, move it back when a newer version knows it")
             }

@@ -10,7 +10,7 @@ use super::file::insert_visible;
 use super::retry::retrying;
 use super::row::{ObjectId, object_id};
 use super::set_aside::insert_entries;
-use super::statement::{ROWS_AT_ONCE, Statement};
+use super::statement::{ROWS_AT_ONCE, Statement, storable};
 use super::{BatchId, Catalog, CatalogError, LakeFile, SetAsideEntry, to_sql};
 
 /// An object that a batch wants, and what its key told.
@@ -304,7 +304,7 @@ async fn finish(
         update.number(now.as_millisecond()).push(" from (");
         update.rows(objects, |row, object| {
             let (state, reason) = match &object.state {
-                ObjectState::Failed(reason) => ("failed", Some(reason.clone())),
+                ObjectState::Failed(reason) => ("failed", Some(storable(reason))),
                 ObjectState::Committed | ObjectState::LeftAlone => ("committed", None),
             };
             write_id(row, &object.id)
