@@ -28,6 +28,7 @@ mod lambda;
 mod lake_s3;
 mod poison;
 mod preflight;
+mod quarantine;
 mod round_trip;
 mod s3;
 mod settling;
