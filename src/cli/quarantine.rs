@@ -114,10 +114,11 @@ async fn show(number: usize, session: Session<'_>) -> anyhow::Result<Ending> {
 async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
     let Session { config, aws, catalog, lake, out, .. } = session;
     let started = std::time::Instant::now();
-    let failed = catalog.forget_failed().await?;
+    let failed = catalog.failed_objects().await?;
+    let catalog = catalog.with_failed_claimed();
     let limits = config.ingest;
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, failed.len() + 1));
-    for id in &failed {
+    for (id, _) in &failed {
         let object = ObjectRef {
             bucket: id.bucket.clone(),
             key: id.key.clone(),
@@ -141,7 +142,9 @@ async fn retry_all(session: Session<'_>) -> anyhow::Result<Ending> {
         read_places(trail, &lister, &[], interrupted).await?;
         summary(out, &progress.snapshot(), started.elapsed())?;
     }
+    let snapshot = progress.snapshot();
     let is_bad = retried.mended < retried.tried
-        || progress.snapshot().sources.values().any(|source| source.failed > 0);
+        || !snapshot.unreachable.is_empty()
+        || snapshot.sources.values().any(|source| source.failed > 0);
     Ok(if is_bad { Ending::Incomplete } else { Ending::Done })
 }

@@ -1,7 +1,8 @@
 //! Announces objects that a listing or an inventory found.
 //!
 //! Takes what was found and sends those that are to be read to the queue in memory, at a
-//! pace. What its key says to leave alone, or nobody asked for, is counted at once.
+//! pace. What its key says to leave alone, or nobody asked for, is counted at once; what cannot be
+//! read for its name's sake is told and costs nothing else.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::notification::{ObjectRef, write_notification};
 use super::progress::Progress;
 use super::queue::{EmbeddedQueue, Unit};
 use super::source::key::{KeyVerdict, SkipReason};
+use crate::lake::catalog::ObjectId;
 
 /// Announces objects.
 #[derive(Debug)]
@@ -48,11 +50,16 @@ impl Announcer {
             survey.count(&facts, size);
             return true;
         }
-        self.pace.wait(size).await;
-        self.progress.announced(size);
         let (bucket, version_id) = (bucket.to_owned(), of.version_id.map(str::to_owned));
         let object =
             ObjectRef { bucket, key, version: etag, version_id, size: Some(size), ..ObjectRef::default() };
+        if let Err(error) = object.check() {
+            let ObjectRef { bucket, key, version, .. } = object;
+            self.progress.unreachable(ObjectId { bucket, key, version }.to_string(), error.to_string());
+            return true;
+        }
+        self.pace.wait(size).await;
+        self.progress.announced(size);
         self.queue.send_of(write_notification(&object), of.unit).await
     }
 }

@@ -63,15 +63,7 @@ pub fn read_messages<Q: Queue>(messages: &[QueueMessage], trail: &Trail<Q>) -> A
             Ok(Notice::Objects(objects, left_alone)) => {
                 left_alone.into_iter().for_each(|reason| trail.progress.skip(reason));
                 for object in objects {
-                    if let Some(region) = &object.region {
-                        trail.archive.hint(&object.bucket, region);
-                    }
-                    match trail.archive.declarations.read(&object.bucket, &object.key) {
-                        KeyVerdict::Skip(reason) => trail.progress.skip(reason),
-                        KeyVerdict::Read(facts) => {
-                            announced.objects.push(Found { object, facts, body: None, message });
-                        }
-                    }
+                    announced.object(object, message, trail);
                 }
             }
             Ok(Notice::Record { source, text }) => {
@@ -84,6 +76,25 @@ pub fn read_messages<Q: Queue>(messages: &[QueueMessage], trail: &Trail<Q>) -> A
         }
     }
     announced
+}
+
+impl Announced {
+    /// Takes an object that a message announced. One that cannot be costs its message, and neither the others that
+    /// the message names nor the rest of the batch.
+    fn object<Q: Queue>(&mut self, object: ObjectRef, message: usize, trail: &Trail<Q>) {
+        let facts = match trail.archive.declarations.read(&object.bucket, &object.key) {
+            KeyVerdict::Skip(reason) => return trail.progress.skip(reason),
+            KeyVerdict::Read(facts) => facts,
+        };
+        if let Err(error) = object.check() {
+            self.setbacks.insert(message, Setback::NotUnderstood(error));
+            return;
+        }
+        if let Some(region) = &object.region {
+            trail.archive.hint(&object.bucket, region);
+        }
+        self.objects.push(Found { object, facts, body: None, message });
+    }
 }
 
 /// Names a record that a message carries itself.

@@ -47,7 +47,16 @@ pub enum IngestError {
         #[source]
         source: ArchiveError,
     },
-    /// An object broke off while it was fetched.
+    /// An object broke off after its first piece, and going on with it failed again and again.
+    #[error("fetch {object}, which broke off")]
+    BrokeOff {
+        /// The object.
+        object: Box<ObjectId>,
+        /// Why.
+        #[source]
+        source: ArchiveError,
+    },
+    /// An object was refused, replaced or deleted while it was fetched.
     #[error("fetch {object}")]
     Fetch {
         /// The object.
@@ -175,13 +184,20 @@ impl Setback<'_> {
                 IngestError::Catalog(CatalogError::Fenced { .. }) | IngestError::Lapsed { .. } => {
                     Fate::Retry { after: back_off(1) }
                 }
+                // What the database refuses is refused each time: alone, the one that brings it costs itself.
+                IngestError::Catalog(error) if error.is_refusal() => retry_below(limits.deliveries_max),
                 IngestError::Fetch { .. } | IngestError::Make { .. } | IngestError::Lost { .. } => {
                     retry_below(limits.deliveries_max)
                 }
+                // It may be a part of S3 that went away just now; whoever looks on need not wait to find out.
+                IngestError::BrokeOff { .. } if deliveries < ALONE_FROM => match limits.outage {
+                    Outage::Wait => Fate::Wait,
+                    Outage::Stop => Fate::Retry { after: back_off(deliveries) },
+                },
                 // From the third delivery on a message is alone: then it may be its object that is never given,
                 // and waiting for that would hold a lane for good.
                 IngestError::Away { .. } if deliveries < ALONE_FROM => Fate::Wait,
-                IngestError::Away { .. } => away(deliveries, limits),
+                IngestError::BrokeOff { .. } | IngestError::Away { .. } => away(deliveries, limits),
                 IngestError::Queue { .. }
                 | IngestError::Catalog(_)
                 | IngestError::Store(_)
@@ -196,6 +212,7 @@ impl Setback<'_> {
     /// Says what is wrong and what to do, for whoever finds the message among the dead letters.
     pub fn reason(&self) -> String {
         match self {
+            Self::NotUnderstood(error @ NotificationError::Impossible { .. }) => error.to_string(),
             Self::NotUnderstood(error) => {
                 format!("{error}; if it is a notification, move it back when a newer version knows it")
             }
@@ -273,8 +290,12 @@ mod tests {
         let object = || Box::new(ObjectId { bucket: "b".into(), key: "k".into(), version: String::new() });
         let away = IngestError::Away { object: object(), source: ArchiveError::away("timed out") };
         check(&Setback::Failed(&away), [(1, Fate::Wait), (5, Fate::DeadLetter)]);
+        let broke_off = IngestError::BrokeOff { object: object(), source: ArchiveError::away("timed out") };
+        check(&Setback::Failed(&broke_off), [(1, after(1)), (5, Fate::DeadLetter)]);
         let worker = IngestLimits { outage: Outage::Wait, ..IngestLimits::default() };
         let away = Setback::Away { object: *object(), why: "timed out".into() };
+        assert_eq!(Setback::Failed(&broke_off).fate(2, &worker), Fate::Wait);
+        assert_eq!(Setback::Failed(&broke_off).fate(19, &worker), after(900));
         assert_eq!(away.fate(1, &worker), after(8));
         assert_eq!(away.fate(19, &worker), after(900));
         assert_eq!(away.fate(20, &worker), Fate::DeadLetter);

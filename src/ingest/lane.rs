@@ -262,7 +262,7 @@ fn sort_out(
             source if !first => {
                 let object = Box::new(id);
                 return Err(match source {
-                    ArchiveError::Away { .. } => IngestError::Away { object, source },
+                    ArchiveError::Away { .. } => IngestError::BrokeOff { object, source },
                     source => IngestError::Fetch { object, source },
                 });
             }

@@ -31,6 +31,52 @@ pub struct ObjectRef {
     pub size: Option<u64>,
 }
 
+/// Bytes of a key: S3's limit.
+const KEY_BYTES_MAX: usize = 1024;
+
+/// Bytes of an ETag, and of a version id: S3's limit for the latter, and far more than it gives the former.
+const VERSION_BYTES_MAX: usize = 1024;
+
+/// Bytes of a bucket's name: 63 today, more in the oldest of Regions.
+const BUCKET_BYTES_MAX: usize = 255;
+
+/// Bytes of all that names an object. PostgreSQL keeps 2,704 in an entry of an index.
+const NAME_BYTES_MAX: usize = 2400;
+
+impl ObjectRef {
+    /// Refuses names that S3 does not give, or that a catalog cannot keep: one of them would keep a whole batch
+    /// from its commit.
+    ///
+    /// # Errors
+    /// What is wrong with the name.
+    pub fn check(&self) -> Result<(), NotificationError> {
+        let Self { bucket, key, version, version_id, .. } = self;
+        let refused = |what| Err(NotificationError::Impossible { what });
+        let is_local = bucket.contains("://");
+        let is_of_a_bucket = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        if [bucket, key, version].iter().any(|text| text.contains('\0')) {
+            return refused(
+                "its name holds the character U+0000, which no catalog keeps; copy it to another key",
+            );
+        }
+        if !is_local && (bucket.len() > BUCKET_BYTES_MAX || !bucket.bytes().all(is_of_a_bucket)) {
+            return refused("no bucket can have such a name");
+        }
+        if !is_local && key.len() > KEY_BYTES_MAX {
+            return refused("its key has more than 1024 bytes");
+        }
+        if version.len().max(version_id.as_ref().map_or(0, String::len)) > VERSION_BYTES_MAX {
+            return refused("its ETag or version id has more than 1024 bytes");
+        }
+        if bucket.len() + key.len() + version.len() > NAME_BYTES_MAX {
+            return refused(
+                "its path has more than 2400 bytes, which no catalog keeps; move it to a shorter one",
+            );
+        }
+        Ok(())
+    }
+}
+
 /// What a message announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
@@ -89,6 +135,12 @@ pub enum NotificationError {
         kind: &'static str,
         /// What is not there.
         part: &'static str,
+    },
+    /// It names an object that cannot be, or cannot be kept.
+    #[error("the object cannot be read: {what}")]
+    Impossible {
+        /// What is wrong with its name.
+        what: &'static str,
     },
     /// Envelopes lie in each other without end.
     #[error("the message has more than {ENVELOPES_MAX} envelopes around it")]
@@ -436,6 +488,32 @@ mod tests {
             body = json!({"Type": "Notification", "Message": body}).to_string();
         }
         assert_eq!(read_notification(&body), Err(NotificationError::Envelopes));
+    }
+
+    #[test]
+    fn names_that_cannot_be_are_refused() {
+        let of = |bucket: &str, key: &str, version: &str| {
+            let bucket = bucket.to_owned();
+            ObjectRef { bucket, ..object(key, version, None) }.check()
+        };
+        let (long, longer, etag) = ("k".repeat(1024), "k".repeat(1025), "e".repeat(1025));
+        assert_eq!(of("my-bucket.with_all", &long, "e"), Ok(()));
+        assert_eq!(of("file:///root", &longer, "1-2"), Ok(()));
+        for (bucket, key, version, told) in [
+            ("b", "a\0b", "e", "U+0000"),
+            ("a/b", "k", "e", "no bucket"),
+            ("b\0", "k", "e", "U+0000"),
+            ("file:///\0", "k", "e", "U+0000"),
+            (&long, "k", "e", "no bucket"),
+            ("b", &longer, "e", "its key has more than 1024 bytes"),
+            ("b", "k", &etag, "its ETag or version id"),
+            ("file://", &longer.repeat(3), "e", "its path"),
+        ] {
+            let refused = of(bucket, key, version).unwrap_err().to_string();
+            assert!(refused.contains(told), "{refused}");
+        }
+        let version_id = Some(etag);
+        assert!(ObjectRef { version_id, ..object("k", "e", None) }.check().is_err());
     }
 
     /// The examples of a public library, where they lie beside the project.

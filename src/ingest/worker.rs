@@ -17,10 +17,10 @@ use super::acknowledge::dead_letter;
 use super::error::{Fate, IngestError, Setback, back_off, chain};
 use super::lane::Lane;
 use super::limits::Outage;
-use super::notification::{Notice, read_notification};
+use super::notification::{Notice, ObjectRef, read_notification};
 use super::queue::{Queue, QueueMessage, Received};
 use super::trail::Trail;
-use crate::lake::catalog::{BatchId, CatalogError};
+use crate::lake::catalog::{BatchId, CatalogError, ObjectId};
 
 /// Runs lanes until the queue is closed, shutdown is asked for, or one of them cannot go on.
 ///
@@ -173,6 +173,10 @@ async fn carry<Q: Queue + 'static>(
     messages: &[QueueMessage],
     stop: &mut Stop,
 ) -> Result<(), IngestError> {
+    // How often a batch is read anew when one of its objects breaks off, until its deliveries have to count: they
+    // bring each of its messages a batch of its own, and that object then costs itself.
+    const BROKE_OFF_MAX: u32 = 3;
+    let mut broke_off = 0;
     for failures in 1.. {
         let batch = trail.name_batch();
         let Err(error) = super::ingest_batch(trail, lane, &batch, messages).await else { return Ok(()) };
@@ -180,17 +184,20 @@ async fn carry<Q: Queue + 'static>(
             tracing::debug!(%batch, error = chain(&error), "claims not released, their lease ends by itself");
         }
         let deliveries = messages.iter().map(|message| message.receive_count).max().unwrap_or(0);
+        broke_off += u32::from(matches!(error, IngestError::BrokeOff { .. }));
         let setback = Setback::Failed(&error);
-        match setback.fate(deliveries, &trail.limits) {
+        let fate = match setback.fate(deliveries, &trail.limits) {
+            Fate::Wait if broke_off >= BROKE_OFF_MAX => Fate::Retry { after: back_off(deliveries) },
+            fate => fate,
+        };
+        match fate {
             Fate::Retry { after } => {
                 tracing::warn!(%batch, error = chain(&error), "batch given up, its messages come again");
                 put_back(trail, messages, after).await;
                 return Ok(());
             }
-            Fate::DeadLetter if trail.limits.outage == Outage::Wait => {
-                for message in messages {
-                    dead_letter(trail, message, &setback).await;
-                }
+            Fate::DeadLetter => {
+                give_up(trail, messages, &error).await;
                 return Ok(());
             }
             Fate::Wait => {
@@ -200,10 +207,29 @@ async fn carry<Q: Queue + 'static>(
                     return if stop.is_asked_within(Duration::ZERO).await { Ok(()) } else { Err(error) };
                 }
             }
-            Fate::DeadLetter | Fate::Stop => return Err(error),
+            Fate::Stop => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Gives messages up that failed their batch too often. A run that somebody looks on at tells of it at its end.
+async fn give_up<Q: Queue>(trail: &Trail<Q>, messages: &[QueueMessage], error: &IngestError) {
+    for message in messages {
+        dead_letter(trail, message, &Setback::Failed(error)).await;
+        if trail.limits.outage == Outage::Stop {
+            trail.progress.unreachable(announced_names(&message.body), chain(error));
+        }
+    }
+}
+
+/// Names what a message announces.
+fn announced_names(body: &str) -> String {
+    let Ok(Notice::Objects(objects, _)) = read_notification(body) else { return "a message".to_owned() };
+    let names = objects
+        .into_iter()
+        .map(|ObjectRef { bucket, key, version, .. }| ObjectId { bucket, key, version }.to_string());
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// How long a lane waits for the world after so many failures on end: 1 s, then double, 30 s at most.

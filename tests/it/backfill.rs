@@ -13,7 +13,7 @@ use crate::from_s3::{ARCHIVE, Cloud};
 use crate::s3::Rules;
 use crate::worker::{uids, until};
 
-const INVENTORIES: &str = "other-archive";
+pub(crate) const INVENTORIES: &str = "other-archive";
 
 /// The key of a log.
 fn log(account: &str, service: &str, region: &str, day: &str, number: u32) -> String {
@@ -155,7 +155,7 @@ fn a_part_of_which_something_could_not_be_fetched_is_not_finished() {
 }
 
 /// Writes the manifest of an inventory and returns its place.
-fn manifest(cloud: &Cloud, format: &str, schema: &str, files: &[&str]) -> String {
+pub(crate) fn manifest(cloud: &Cloud, format: &str, schema: &str, files: &[&str]) -> String {
     let files: Vec<_> = files.iter().map(|key| json!({"key": key, "size": 1, "MD5checksum": "x"})).collect();
     let manifest = json!({
         "sourceBucket": ARCHIVE, "destinationBucket": format!("arn:aws:s3:::{INVENTORIES}"), "version": "2016-11-30",

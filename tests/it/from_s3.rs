@@ -4,7 +4,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use ashiato::ingest::notification::{ObjectRef, write_notification};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::archive::{
     REGION, Ran, Site, assert_same_rows, event_id, file, files_below, gzip, key, noise, record,
@@ -59,6 +59,16 @@ impl Cloud {
         self.s3.put(bucket, key, &gzip(&file(&[record(number)])))
     }
 
+    /// Writes an object that is read in several pieces: 0.45 MB a record.
+    pub(crate) fn put_big(&self, key: &str, numbers: std::ops::Range<u32>) -> Stored {
+        let noisy = |number: u32| {
+            let mut record = record(number);
+            record["requestParameters"] = json!({"noise": noise(number.into(), 600_000)});
+            record
+        };
+        self.s3.put(ARCHIVE, key, &gzip(&file(&numbers.map(noisy).collect::<Vec<_>>())))
+    }
+
     pub(crate) fn ingest(&self, bucket: &str) -> Ran {
         self.site.run(&["ingest", &format!("s3://{bucket}")])
     }
@@ -68,7 +78,7 @@ impl Cloud {
         std::fs::write(self.site.root().join("ashiato.toml"), text).unwrap();
     }
 
-    fn start(&self) -> Child {
+    pub(crate) fn start(&self) -> Child {
         let (logs, dead) = (self.sqs.url(LOGS), self.sqs.url(DEAD));
         start(&self.site, &["worker", "--queue", &logs, "--dead-letter-queue", &dead])
     }
@@ -276,15 +286,8 @@ fn a_role_that_is_not_to_be_had_costs_its_own_bucket() {
 #[test]
 fn a_big_object_is_read_in_ranges_and_goes_on_where_it_broke_off() {
     let cloud = Cloud::new();
-    let records: Vec<Value> = (0..40)
-        .map(|number| {
-            let mut record = record(number);
-            record["requestParameters"] = json!({"noise": noise(number.into(), 600_000)});
-            record
-        })
-        .collect();
     let name = key(REGION, "big");
-    let stored = cloud.s3.put(ARCHIVE, &name, &gzip(&file(&records)));
+    let stored = cloud.put_big(&name, 0..40);
     assert!(stored.bytes.len() > 16 << 20, "{}", stored.bytes.len());
     cloud.s3.fail_first("GetObject", &[Fault::Cut, Fault::Cut, Fault::Internal, Fault::Cut]);
     cloud.sqs.send(LOGS, &s3_event(ARCHIVE, &name, &stored));

@@ -26,7 +26,9 @@ mod golden;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod lake_s3;
+mod poison;
 mod preflight;
+mod quarantine;
 mod round_trip;
 mod s3;
 mod settling;

@@ -1,4 +1,7 @@
 //! Claims on objects, and the commit that ends them.
+//!
+//! A claimed object with a reason is one that failed and is read again: whatever ends the
+//! claim without a commit leaves it as it was, and a crash leaves it listed (`report`).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,8 +13,8 @@ use super::file::{Writer, insert_visible};
 use super::retry::retrying;
 use super::row::{ObjectId, object_id};
 use super::set_aside::insert_entries;
-use super::statement::{ROWS_AT_ONCE, Statement};
-use super::{BatchId, Catalog, CatalogError, LakeFile, SetAsideEntry, to_sql};
+use super::statement::{ROWS_AT_ONCE, Statement, storable};
+use super::{BatchId, Catalog, CatalogError, Failed, LakeFile, SetAsideEntry, to_sql};
 
 /// An object that a batch wants, and what its key told.
 #[derive(Debug, Clone)]
@@ -118,7 +121,7 @@ impl Catalog {
         // One that was given back between two statements is in no answer: it was held until now.
         let mut claims = vec![Claim::Held { until: times.0 }; objects.len()];
         for chunk in order.chunks(ROWS_AT_ONCE) {
-            let claimed = claim_some(&mut transaction, batch, chunk, times).await;
+            let claimed = claim_some(&mut transaction, batch, chunk, times, self.failed).await;
             let claimed = claimed.map_err(CatalogError::doing(what))?;
             for (number, object) in chunk {
                 if let (Some(slot), Some(claim)) = (claims.get_mut(*number), claimed.get(&object.id)) {
@@ -150,12 +153,15 @@ impl Catalog {
     /// # Errors
     /// The database failed; the lease will end by itself.
     pub async fn release(&self, batch: &BatchId) -> Result<(), CatalogError> {
-        sqlx::query("delete from objects where batch = $1 and state = 'claimed'")
-            .bind(&batch.0)
-            .execute(&self.pool)
-            .await
-            .map(drop)
-            .map_err(CatalogError::doing("release claims"))
+        let what = "release claims";
+        for statement in [
+            "update objects set state = 'failed' where batch = $1 and state = 'claimed' and reason is not null",
+            "delete from objects where batch = $1 and state = 'claimed'",
+        ] {
+            let released = sqlx::query(statement).bind(&batch.0).execute(&self.pool).await;
+            released.map_err(CatalogError::doing(what))?;
+        }
+        Ok(())
     }
 
     /// Says whether a batch may still commit: it holds claims that nobody took over, be their lease over or not.
@@ -209,20 +215,6 @@ impl Catalog {
         insert_entries(&mut transaction, &outcome.set_aside, now).await.map_err(CatalogError::doing(what))?;
         transaction.commit().await.map_err(CatalogError::doing(what))
     }
-
-    /// Forgets objects that failed, so that they can be read again. Returns how many there were.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn forget_failed(&self) -> Result<Vec<ObjectId>, CatalogError> {
-        let what = "forget failed objects";
-        let rows =
-            sqlx::query("delete from objects where state = 'failed' returning bucket, object_key, version")
-                .fetch_all(&self.pool)
-                .await
-                .map_err(CatalogError::doing(what))?;
-        Ok(rows.iter().map(|row| object_id(row, 0)).collect())
-    }
 }
 
 pub(super) fn lease_end(now: Timestamp, lease: Duration) -> Timestamp {
@@ -235,6 +227,7 @@ async fn claim_some(
     batch: &BatchId,
     objects: &[(usize, &ClaimedObject)],
     (now, until): (Timestamp, Timestamp),
+    failed: Failed,
 ) -> Result<HashMap<ObjectId, Claim>, sqlx::Error> {
     let mut insert = Statement::new(
         "insert into objects (bucket, object_key, version, state, batch, lease_until, source, account, region) ",
@@ -251,10 +244,14 @@ async fn claim_some(
     insert
         .push(
             " on conflict (bucket, object_key, version) do update
-             set batch = excluded.batch, lease_until = excluded.lease_until
-             where objects.state = 'claimed' and objects.lease_until < ",
+             set state = excluded.state, batch = excluded.batch, lease_until = excluded.lease_until
+             where (objects.state = 'claimed' and objects.lease_until < ",
         )
         .number(now.as_millisecond())
+        .push(match failed {
+            Failed::Done => ")",
+            Failed::Claimed => ") or objects.state = 'failed'",
+        })
         .push(" returning bucket, object_key, version");
     let granted = insert.fetch_all(transaction).await?;
     let mut claims: HashMap<ObjectId, Claim> =
@@ -303,7 +300,7 @@ async fn finish(
         update.number(now.as_millisecond()).push(" from (");
         update.rows(objects, |row, object| {
             let (state, reason) = match &object.state {
-                ObjectState::Failed(reason) => ("failed", Some(reason.clone())),
+                ObjectState::Failed(reason) => ("failed", Some(storable(reason))),
                 ObjectState::Committed | ObjectState::LeftAlone => ("committed", None),
             };
             write_id(row, &object.id)
@@ -331,21 +328,29 @@ async fn finish(
     Ok(true)
 }
 
-/// Ends claims as if they had never been; false when one of them is the batch's no longer.
+/// Ends claims as if they had never been, so that what failed before is failed again; false when one of them is the batch's no longer.
 async fn forget(
     transaction: &mut Transaction<'_, Any>,
     batch: &BatchId,
     objects: &[&ObjectOutcome],
 ) -> Result<bool, sqlx::Error> {
     for objects in objects.chunks(ROWS_AT_ONCE) {
-        let mut delete = Statement::new("delete from objects where state = 'claimed' and batch = ");
-        delete.text(&batch.0).push(" and (bucket, object_key, version) in (");
-        delete
-            .rows(objects, |row, object| {
-                write_id(row, &object.id);
-            })
-            .push(")");
-        if delete.execute(transaction).await?.rows_affected() != objects.len() as u64 {
+        let mut forgotten = 0;
+        for (change, which) in [
+            ("update objects set state = 'failed'", "reason is not null"),
+            ("delete from objects", "reason is null"),
+        ] {
+            let mut forget =
+                Statement::new(format!("{change} where state = 'claimed' and {which} and batch = "));
+            forget.text(&batch.0).push(" and (bucket, object_key, version) in (");
+            forget
+                .rows(objects, |row, object| {
+                    write_id(row, &object.id);
+                })
+                .push(")");
+            forgotten += forget.execute(transaction).await?.rows_affected();
+        }
+        if forgotten != objects.len() as u64 {
             return Ok(false);
         }
     }

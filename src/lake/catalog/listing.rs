@@ -48,7 +48,8 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let what = "record what was listed";
         let mut transaction = self.write(what).await?;
-        for (bucket, prefix) in finished {
+        // A prefix that PostgreSQL does not keep is listed again.
+        for (bucket, prefix) in finished.iter().filter(|(_, prefix)| !prefix.contains('\0')) {
             sqlx::query(
                 "insert into listings (bucket, prefix, finished_at) values ($1, $2, $3)
                  on conflict (bucket, prefix) do update set finished_at = excluded.finished_at",

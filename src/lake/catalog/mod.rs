@@ -89,6 +89,17 @@ pub struct Catalog {
     pool: AnyPool,
     /// Starts a transaction that writes.
     begin: &'static str,
+    /// What is claimed of what was given up.
+    failed: Failed,
+}
+
+/// What becomes of the wish to claim an object of which nothing could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failed {
+    /// It was given up for good.
+    Done,
+    /// It is read once more.
+    Claimed,
 }
 
 /// Bounds of the catalog.
@@ -129,9 +140,16 @@ impl Catalog {
             CatalogPlace::File(_) => "begin immediate",
             CatalogPlace::Postgres(_) => "begin",
         };
-        let catalog = Self { pool, begin };
+        let catalog = Self { pool, begin, failed: Failed::Done };
         catalog.migrate().await?;
         Ok(catalog)
+    }
+
+    /// Returns the catalog for who tries failed objects again: they can be claimed, and are failed objects still
+    /// until that batch commits.
+    #[must_use]
+    pub fn with_failed_claimed(self) -> Self {
+        Self { failed: Failed::Claimed, ..self }
     }
 
     /// Brings the tables to this version. What fails at first is tried again alone: another process may be

@@ -86,11 +86,11 @@ impl Catalog {
     /// The database failed.
     pub async fn sources(&self) -> Result<Vec<SourceSummary>, CatalogError> {
         let rows = sqlx::query(
-            "select source, count(*), cast(sum(case when state = 'failed' then 1 else 0 end) as bigint),
+            "select source, count(*), cast(sum(case when state = 'committed' then 0 else 1 end) as bigint),
              cast(sum(records) as bigint), cast(sum(events) as bigint), cast(sum(set_aside) as bigint),
              cast(sum(skipped) as bigint), cast(sum(stored_bytes) as bigint), cast(sum(plain_bytes) as bigint),
              max(time_max), max(finished_at)
-             from objects where state <> 'claimed' group by source order by source",
+             from objects where state <> 'claimed' or reason is not null group by source order by source",
         )
         .fetch_all(&self.pool)
         .await
@@ -194,13 +194,14 @@ impl Catalog {
         Ok(reasons)
     }
 
-    /// Returns objects of which nothing could be read, and why.
+    /// Returns objects of which nothing could be read, and why. Those that are tried again just now are among them.
     ///
     /// # Errors
     /// The database failed.
     pub async fn failed_objects(&self) -> Result<Vec<(ObjectId, String)>, CatalogError> {
         let rows = sqlx::query(
-            "select bucket, object_key, version, coalesce(reason, '') from objects where state = 'failed'
+            "select bucket, object_key, version, coalesce(reason, '') from objects
+             where state = 'failed' or state = 'claimed' and reason is not null
              order by bucket, object_key",
         )
         .fetch_all(&self.pool)

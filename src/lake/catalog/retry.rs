@@ -35,6 +35,23 @@ where
     attempt().await
 }
 
+impl CatalogError {
+    /// Says whether the database refused what it was given, as it will each time: it is there, and the data is
+    /// what is wrong. SQLSTATE's classes for data, integrity and limits; SQLite's `TOOBIG`, `CONSTRAINT`, `MISMATCH`.
+    pub fn is_refusal(&self) -> bool {
+        const SQLSTATE_DIGITS: usize = 5;
+        let Self::Statement { source, .. } = self else { return false };
+        let Some(code) = source.as_database_error().and_then(sqlx::error::DatabaseError::code) else {
+            return false;
+        };
+        if code.len() == SQLSTATE_DIGITS {
+            return ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+        }
+        // The low byte of an extended code is the code.
+        code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 18..=20))
+    }
+}
+
 /// `serialization_failure`, `deadlock_detected`, and DSQL's own words for the first.
 fn is_conflict(error: &CatalogError) -> bool {
     let CatalogError::Statement { source, .. } = error else { return false };

@@ -7,7 +7,7 @@ use sqlx::{Any, Row, Transaction};
 use super::file::{Writer, insert_visible};
 use super::retry::retrying;
 use super::row::{ObjectId, count, object_id};
-use super::statement::{ROWS_AT_ONCE, Statement};
+use super::statement::{ROWS_AT_ONCE, Statement, storable};
 use super::{BatchId, Catalog, CatalogError, LakeFile, to_sql};
 
 /// One record, or the rest of an object, that was set aside.
@@ -136,7 +136,7 @@ pub(super) async fn insert_entries(
                 .and(entry.object.version.clone())
                 .and(to_sql(entry.record_index))
                 .and(entry.source.clone())
-                .and(entry.reason.clone())
+                .and(storable(&entry.reason))
                 .push(", 'open'")
                 .and(now.as_millisecond());
         });

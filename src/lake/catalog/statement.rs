@@ -10,6 +10,11 @@ use sqlx::{Any, AssertSqlSafe, Transaction};
 /// millisecond away the slowest part of a worker, and more in one make statements that are slow to prepare.
 pub(super) const ROWS_AT_ONCE: usize = 64;
 
+/// Text that both databases keep. What a log says may stand in a reason, and PostgreSQL keeps no U+0000.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// A statement under way.
 pub(super) struct Statement {
     sql: String,

@@ -74,6 +74,8 @@ pub(crate) struct Rules {
     pub(crate) payer: bool,
     /// Only the role may.
     pub(crate) wants_role: bool,
+    /// Of objects whose key holds this nothing is given behind the first piece.
+    pub(crate) broken_tail: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -317,6 +319,10 @@ fn judge(rules: &Rules, asked: &Asked, request: &Request) -> Option<Response> {
     }
     if rules.is_away {
         return Some(refuse(503, "ServiceUnavailable", "away"));
+    }
+    let is_tail = !header("range").is_empty() && !header("range").starts_with("bytes=0-");
+    if is_tail && rules.broken_tail.is_some_and(|part| request.uri().path().contains(part)) {
+        return Some(refuse(503, "ServiceUnavailable", "the tail is away"));
     }
     let of_object = matches!(asked.operation, "GetObject" | "HeadObject");
     if rules.is_denied && of_object || rules.wants_role && key != ROLE_KEY {
