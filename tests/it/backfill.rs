@@ -7,11 +7,11 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray}
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
-use crate::archive::{ACCOUNT, OTHER_ACCOUNT, Ran, gzip};
+use crate::archive::{ACCOUNT, OTHER_ACCOUNT, Ran, blocking, event_id, gzip};
 use crate::crash::{start, wait};
 use crate::from_s3::{ARCHIVE, Cloud};
 use crate::s3::Rules;
-use crate::worker::{uids, until};
+use crate::worker::{signal, uids, until};
 
 const INVENTORIES: &str = "other-archive";
 
@@ -211,6 +211,63 @@ fn an_inventory_as_csv_is_read_by_the_manifests_columns() {
     cloud.backfill(&["--to", "2025-02-04"]).ended(0);
     assert_eq!(cloud.site.uids(), uids(0..4));
     assert_eq!(cloud.site.count("select count(*) from objects"), 4);
+}
+
+/// Writes an inventory of three files: of two accounts, then what takes a while, then what takes long.
+fn slow_inventory(cloud: &Cloud) -> String {
+    let lines = |numbers: std::ops::Range<u32>, account: &str| -> String {
+        let line = |number| {
+            let name = log(account, "CloudTrail", "eu-west-1", "2025/02/01", number);
+            cloud.put(ARCHIVE, &name, number);
+            format!("\"{ARCHIVE}\",\"{name}\"\n")
+        };
+        numbers.map(line).collect()
+    };
+    let first = lines(0..2, ACCOUNT) + &lines(2..4, OTHER_ACCOUNT);
+    let files = [first, lines(4..34, ACCOUNT), lines(34..300, ACCOUNT)];
+    let names = ["all/data/1.csv.gz", "all/data/2.csv.gz", "all/data/3.csv.gz"];
+    for (name, lines) in names.iter().zip(files) {
+        cloud.s3.put(INVENTORIES, name, &gzip(lines.as_bytes()));
+    }
+    manifest(cloud, "CSV", "Bucket, Key", &names)
+}
+
+#[test]
+fn what_a_stopped_run_did_not_ask_for_is_read_by_one_that_does() {
+    let cloud = Cloud::new();
+    let place = slow_inventory(&cloud);
+    let limited = ["ingest", "--inventory", &place, "--accounts", ACCOUNT];
+    let child = start(&cloud.site, &[&limited[..], &["--objects-per-second", "20"]].concat());
+    until("the first file is read", || {
+        cloud.s3.calls("GetObject") > 0 && cloud.site.count("select count(*) from listings") > 0
+    });
+    signal(&child, "-KILL");
+    wait(child);
+    let read = cloud.site.uids();
+    assert!(!read.contains(&event_id(2)) && read.len() < 200, "{read:?}");
+    let ran = cloud.site.run(&["ingest", "--inventory", &place]).ended(0);
+    assert!(!ran.out.contains("parts of the archive"), "{ran:?}");
+    assert_eq!(cloud.site.uids(), uids(0..300));
+}
+
+#[test]
+fn what_was_read_long_ago_is_looked_at_again() {
+    let cloud = Cloud::new();
+    cloud.months(24);
+    let child = start(&cloud.site, &["ingest", &format!("s3://{ARCHIVE}"), "--objects-per-second", "50"]);
+    let listed = "select count(*) from listings";
+    until("some parts are read", || cloud.s3.calls("GetObject") > 0 && cloud.site.count(listed) >= 2);
+    signal(&child, "-KILL");
+    wait(child);
+    blocking(async {
+        let mut catalog = cloud.site.catalog().await;
+        let later = "update listings set finished_at = finished_at - 8 * 86400 * cast(1000 as bigint)";
+        sqlx::query(later).execute(&mut catalog).await.unwrap();
+        sqlx::Connection::close(catalog).await.unwrap();
+    });
+    let ran = cloud.backfill(&[]).ended(0);
+    assert!(!ran.out.contains("parts of the archive"), "{ran:?}");
+    assert_eq!(cloud.site.uids(), uids(0..48));
 }
 
 #[test]
