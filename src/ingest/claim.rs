@@ -17,7 +17,8 @@ use super::archive::{ArchiveError, Head, Sought};
 use super::error::{IngestError, Setback, chain};
 use super::fetch::Wanted;
 use super::lane::Work;
-use super::notification::{Notice, ObjectRef, read_notification};
+use super::limits::LocalFiles;
+use super::notification::{Notice, NotificationError, ObjectRef, read_notification};
 use super::queue::{Queue, QueueMessage};
 use super::source::LogSource;
 use super::source::key::{KeyFacts, KeyVerdict, SkipReason};
@@ -63,6 +64,11 @@ pub fn read_messages<Q: Queue>(messages: &[QueueMessage], trail: &Trail<Q>) -> A
             Ok(Notice::Objects(objects, left_alone)) => {
                 left_alone.into_iter().for_each(|reason| trail.progress.skip(reason));
                 for object in objects {
+                    if !may_name(&object.bucket, trail.limits.local_files) {
+                        let error = NotificationError::NoBucket(object.bucket);
+                        announced.setbacks.insert(message, Setback::NotUnderstood(error));
+                        continue;
+                    }
                     if let Some(region) = &object.region {
                         trail.archive.hint(&object.bucket, region);
                     }
@@ -84,6 +90,11 @@ pub fn read_messages<Q: Queue>(messages: &[QueueMessage], trail: &Trail<Q>) -> A
         }
     }
     announced
+}
+
+/// Says whether a message may name a bucket: names with a scheme are ours, for what lies in no bucket.
+fn may_name(bucket: &str, local_files: LocalFiles) -> bool {
+    !bucket.contains("://") || local_files == LocalFiles::Read
 }
 
 /// Names a record that a message carries itself.

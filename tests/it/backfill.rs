@@ -302,6 +302,31 @@ fn an_inventory_as_parquet_is_read_by_its_own_columns() {
 }
 
 #[test]
+fn a_manifest_names_neither_files_of_this_machine_nor_other_buckets() {
+    let cloud = Cloud::new();
+    let name = crate::archive::key(crate::archive::REGION, "own");
+    cloud.site.put(&name, &gzip(&crate::archive::file(&[crate::archive::record(1)])));
+    let own = cloud.site.archive().canonicalize().unwrap();
+    let own = format!("file://{}", own.display());
+    cloud.s3.put(INVENTORIES, "1.csv", format!("x,{name}\n").as_bytes());
+    std::fs::write(cloud.site.archive().join("1.csv"), format!("x,{name}\n")).unwrap();
+    cloud.s3.put(ARCHIVE, "1.csv", format!("x,{name}\n").as_bytes());
+    let run = |source: &str, home: &str| {
+        let manifest = json!({"sourceBucket": source, "destinationBucket": home, "fileFormat": "CSV",
+            "fileSchema": "Bucket, Key", "files": [{"key": "1.csv"}]});
+        cloud.s3.put(INVENTORIES, "manifest.json", manifest.to_string().as_bytes());
+        cloud.site.run(&["ingest", "--inventory", &format!("s3://{INVENTORIES}/manifest.json")]).ended(1).err
+    };
+    let beside = format!("arn:aws:s3:::{INVENTORIES}");
+    assert!(run(&own, &beside).contains("is no bucket"), "{own}");
+    for home in [own.as_str(), "arn:aws:s3:::the-archive", ""] {
+        let told = run(ARCHIVE, home);
+        assert!(told.contains("not beside it in other-archive"), "{home} {told}");
+    }
+    assert!(cloud.site.uids().is_empty());
+}
+
+#[test]
 fn what_is_no_inventory_that_can_be_read_is_said() {
     let cloud = Cloud::new();
     let run = |place: &str| cloud.site.run(&["ingest", "--inventory", place]).ended(1).err;
@@ -312,5 +337,10 @@ fn what_is_no_inventory_that_can_be_read_is_said() {
     assert!(run(&format!("s3://{INVENTORIES}/none.json")).contains("it is gone"));
     let lost = manifest(&cloud, "CSV", "Bucket, Key", &["all/data/lost.csv.gz"]);
     assert!(run(&lost).contains("all/data/lost.csv.gz"));
+    let line = vec![b'a'; 9 << 20];
+    cloud.s3.put(INVENTORIES, "all/data/long.csv.gz", &gzip(&line));
+    let long = run(&manifest(&cloud, "CSV", "Bucket, Key", &["all/data/long.csv.gz"]));
+    assert!(long.contains("all/data/long.csv.gz: a line of it is longer than 4194304 bytes"), "{long}");
+    assert!(long.contains("\"all/CSV/manifest.json\""), "{long}");
     assert!(run("/tmp").contains("is no s3://bucket/…/manifest.json"));
 }
