@@ -51,8 +51,9 @@ impl Announcer {
         self.pace.wait(size).await;
         self.progress.announced(size);
         let (bucket, version_id) = (bucket.to_owned(), of.version_id.map(str::to_owned));
-        let object =
-            ObjectRef { bucket, key, version: etag, version_id, size: Some(size), ..ObjectRef::default() };
+        // An inventory need not tell sizes; what it does not tell must not count as nothing.
+        let size = Some(size).filter(|size| *size > 0);
+        let object = ObjectRef { bucket, key, version: etag, version_id, size, ..ObjectRef::default() };
         self.queue.send_of(write_notification(&object), of.unit).await
     }
 }

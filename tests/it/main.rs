@@ -26,6 +26,7 @@ mod golden;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod lake_s3;
+mod odd_stores;
 mod preflight;
 mod round_trip;
 mod s3;
