@@ -210,7 +210,8 @@ pub(crate) async fn run(args: IngestArgs, session: Session<'_>) -> anyhow::Resul
     let archive = Arc::new(Archive::new(config.declarations, aws));
     let lister = Lister::new(Arc::clone(&queue), Arc::clone(&archive), Arc::clone(&progress));
     let mut lister = args.lister(lister);
-    lister.ledger = Some(Ledger::new(catalog.clone(), now));
+    let asked = (&lister.announcer.selection, &archive.declarations);
+    lister.ledger = Some(Ledger::new(catalog.clone(), now, asked));
     let trail = Trail { queue, archive, catalog, lake, limits, progress: Arc::clone(&progress), clock: now };
     let work = read_places(trail, &lister, &places, interrupted.clone());
     tokio::pin!(work);

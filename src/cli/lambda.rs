@@ -21,7 +21,7 @@ use crate::ingest::archive::Archive;
 use crate::ingest::invocation::{InvocationQueue, run_invocation};
 use crate::ingest::progress::{Progress, Totals};
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
-use crate::ingest::{IngestLimits, QueueMessage, Trail};
+use crate::ingest::{IngestLimits, Outage, QueueMessage, Trail};
 use crate::lake::catalog::CatalogPlace;
 use crate::lake::{Catalog, Lake};
 
@@ -99,8 +99,7 @@ pub(crate) fn check(catalog: &CatalogPlace) -> anyhow::Result<()> {
 pub(crate) async fn run(session: Session<'_>) -> anyhow::Result<Ending> {
     let Session { config, aws, catalog, lake, .. } = session;
     let facts = FunctionFacts::read().context("this is no Lambda function")?;
-    let mut limits = config.ingest;
-    limits.lanes = limits.lanes.min(lanes_of(facts.memory_mib));
+    let limits = limits_of(config.ingest, facts.memory_mib);
     let (stop, stopped) = watch::channel(false);
     let archive = Arc::new(Archive::new(config.declarations, Arc::clone(&aws)));
     let function = Function {
@@ -132,6 +131,11 @@ pub(crate) async fn run(session: Session<'_>) -> anyhow::Result<Ending> {
         }
     }
     Ok(Ending::Done)
+}
+
+/// The bounds of a function: nobody looks on, as with a worker, so what is away is waited for.
+fn limits_of(limits: IngestLimits, memory_mib: u64) -> IngestLimits {
+    IngestLimits { lanes: limits.lanes.min(lanes_of(memory_mib)), outage: Outage::Wait, ..limits }
 }
 
 /// As many lanes as the memory is for, beside the program itself.
@@ -223,6 +227,8 @@ fn url_of(arn: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::error::{AWAY_DELIVERIES_MAX, Fate, Setback};
+    use crate::lake::catalog::ObjectId;
 
     #[test]
     fn the_arn_tells_the_url() {
@@ -237,6 +243,15 @@ mod tests {
         );
         check("arn:aws:sns:eu-west-1:111122223333:logs", None);
         check("logs", None);
+    }
+
+    #[test]
+    fn an_object_that_is_away_is_waited_for_as_long_as_by_a_worker() {
+        let object = ObjectId { bucket: "b".into(), key: "k".into(), version: String::new() };
+        let away = Setback::Away { object, why: "timed out".into() };
+        let limits = limits_of(IngestLimits::default(), 2048);
+        assert!(matches!(away.fate(AWAY_DELIVERIES_MAX - 1, &limits), Fate::Retry { .. }));
+        assert_eq!(away.fate(AWAY_DELIVERIES_MAX, &limits), Fate::DeadLetter);
     }
 
     #[test]

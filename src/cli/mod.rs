@@ -31,6 +31,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::aws::Aws;
 use crate::config::Config;
+use crate::ingest::IngestError;
+use crate::ingest::archive::ArchiveError;
 use crate::intel::Intel;
 use crate::lake::catalog::CatalogPlace;
 use crate::lake::store::Place;
@@ -162,10 +164,17 @@ pub fn main() -> ExitCode {
         Err(_) if out.get_ref().is_closed => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done about a closed stderr.
-            drop(writeln!(err, "ashiato: {}", table::printable(&told(&error))));
+            drop(writeln!(err, "ashiato: {}", shown(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says an error so that it is safe on a terminal. What goes wrong on the writing trail names objects, whose names
+/// strangers choose: it is one line, so that no part of a name can look like a line of ours.
+fn shown(error: &anyhow::Error) -> String {
+    let names_objects = error.chain().any(|cause| cause.is::<IngestError>() || cause.is::<ArchiveError>());
+    if names_objects { table::name(&told(error)) } else { table::printable(&told(error)) }
 }
 
 /// Says an error and its causes, each once: some repeat the text of their cause in their own.

@@ -132,7 +132,7 @@ pub enum ConfigError {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 31] = [
     "lake",
     "lake_kms_key",
     "lake_acl",
@@ -152,6 +152,7 @@ const KEYS: [&str; 30] = [
     "worker.listen",
     "worker.deliveries_max",
     "worker.shutdown_deadline",
+    "worker.local_files",
     "settle.every",
     "settle.jobs",
     "settle.input_bytes_max",
@@ -167,6 +168,9 @@ const KEYS: [&str; 30] = [
 
 /// Settings that are lists of tables. A variable holds one as the file would: `[{place = "s3://bucket"}]`.
 const LISTS: [&str; 2] = ["sources", "buckets"];
+
+/// Settings that are `true` or `false`.
+const FLAGS: [&str; 1] = ["worker.local_files"];
 
 fn variable(key: &str) -> String {
     format!("ASHIATO_{}", key.replace('.', "_").to_uppercase())
@@ -243,6 +247,10 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigErr
         let mut list: toml::Table = toml::from_str(&format!("{key} = {value}")).map_err(wrong)?;
         let only = list.remove(key).filter(|_| list.is_empty());
         only.ok_or_else(|| wrong(serde::de::Error::custom("one list is wanted")))?
+    } else if FLAGS.contains(&key)
+        && let Ok(flag) = value.parse()
+    {
+        toml::Value::Boolean(flag)
     } else {
         value.parse::<i64>().map_or_else(|_| toml::Value::String(value.to_owned()), toml::Value::Integer)
     };
@@ -261,6 +269,7 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::LocalFiles;
 
     fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -287,6 +296,15 @@ mod tests {
         assert!(read("[ingest]\nlanes = 0", &[]).unwrap_err().contains("not between 1 and 256"));
         assert!(read("lake_acl = \"mine\"", &[]).unwrap_err().contains("no canned ACL"));
         assert!(read("[ingest]\nlease = \"soon\"", &[]).unwrap_err().contains("no duration"));
+    }
+
+    #[test]
+    fn messages_may_name_local_files_only_where_that_is_set() {
+        let local_files = |variables: &[_]| read("", variables).map(|config| config.ingest.local_files);
+        assert_eq!(local_files(&[]), Ok(LocalFiles::Refuse));
+        assert_eq!(local_files(&[("ASHIATO_WORKER_LOCAL_FILES", "false")]), Ok(LocalFiles::Refuse));
+        assert_eq!(local_files(&[("ASHIATO_WORKER_LOCAL_FILES", "true")]), Ok(LocalFiles::Read));
+        assert!(local_files(&[("ASHIATO_WORKER_LOCAL_FILES", "yes")]).is_err());
     }
 
     #[test]
@@ -323,6 +341,7 @@ mod tests {
             let value = if key.ends_with("folder") { "/tmp/x" } else { value };
             let value = if key.ends_with("acl") { "bucket-owner-full-control" } else { value };
             let value = if key.ends_with("listen") { "127.0.0.1:9464" } else { value };
+            let value = if FLAGS.contains(&key) { "true" } else { value };
             let value = if LISTS.contains(&key) { "[{place = \"s3://b/p\"}]" } else { value };
             read("", &[(&variable(key), value)]).unwrap();
         }

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::{Config, ConfigError, WorkerSettings};
 use crate::aws::{BucketAccess, Role};
-use crate::ingest::IngestLimits;
 use crate::ingest::source::custom::mapping::Mapping;
 use crate::ingest::source::declared::{Declarations, Declared};
+use crate::ingest::{IngestLimits, LocalFiles};
 use crate::intel::{IntelPlaces, Network};
 use crate::lake::bucket::WriteSettings;
 use crate::lake::catalog::CatalogPlace;
@@ -85,6 +85,7 @@ struct WrittenWorker {
     listen: Option<std::net::SocketAddr>,
     deliveries_max: Option<u32>,
     shutdown_deadline: Option<String>,
+    local_files: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -224,6 +225,9 @@ impl WrittenWorker {
         // From the third delivery on a message is tried alone: only then is it known to be what fails.
         put(&mut ingest.deliveries_max, self.deliveries_max, ("worker.deliveries_max", 3..=1000))?;
         ingest.fetch_deliveries_max = ingest.deliveries_max;
+        if self.local_files {
+            ingest.local_files = LocalFiles::Read;
+        }
         let mut worker = WorkerSettings {
             queue: self.queue,
             dead_letter_queue: self.dead_letter_queue,

@@ -51,8 +51,10 @@ impl Announcer {
             return true;
         }
         let (bucket, version_id) = (bucket.to_owned(), of.version_id.map(str::to_owned));
+        // An inventory need not tell sizes; what it does not tell must not count as nothing.
+        let known = Some(size).filter(|size| *size > 0);
         let object =
-            ObjectRef { bucket, key, version: etag, version_id, size: Some(size), ..ObjectRef::default() };
+            ObjectRef { bucket, key, version: etag, version_id, size: known, ..ObjectRef::default() };
         if let Err(error) = object.check() {
             let ObjectRef { bucket, key, version, .. } = object;
             self.progress.unreachable(ObjectId { bucket, key, version }.to_string(), error.to_string());

@@ -17,7 +17,8 @@ use super::archive::{ArchiveError, Head, Sought};
 use super::error::{IngestError, Setback, chain};
 use super::fetch::Wanted;
 use super::lane::Work;
-use super::notification::{Notice, ObjectRef, read_notification};
+use super::limits::LocalFiles;
+use super::notification::{Notice, NotificationError, ObjectRef, read_notification};
 use super::queue::{Queue, QueueMessage};
 use super::source::LogSource;
 use super::source::key::{KeyFacts, KeyVerdict, SkipReason};
@@ -86,6 +87,10 @@ impl Announced {
             KeyVerdict::Skip(reason) => return trail.progress.skip(reason),
             KeyVerdict::Read(facts) => facts,
         };
+        if !may_name(&object.bucket, trail.limits.local_files) {
+            self.setbacks.insert(message, Setback::NotUnderstood(NotificationError::NoBucket(object.bucket)));
+            return;
+        }
         if let Err(error) = object.check() {
             self.setbacks.insert(message, Setback::NotUnderstood(error));
             return;
@@ -95,6 +100,11 @@ impl Announced {
         }
         self.objects.push(Found { object, facts, body: None, message });
     }
+}
+
+/// Says whether a message may name a bucket: names with a scheme are ours, for what lies in no bucket.
+fn may_name(bucket: &str, local_files: LocalFiles) -> bool {
+    !bucket.contains("://") || local_files == LocalFiles::Read
 }
 
 /// Names a record that a message carries itself.

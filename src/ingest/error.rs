@@ -143,6 +143,10 @@ pub enum Setback<'a> {
     Failed(&'a IngestError),
 }
 
+/// Deliveries of a message whose object is away, after which it is given up: with pauses of 8 s, then double, then 15
+/// minutes, more than three hours. A queue's redrive policy must let it come as often.
+pub const AWAY_DELIVERIES_MAX: u32 = 20;
+
 /// What becomes of a message that cannot be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -235,10 +239,8 @@ impl Setback<'_> {
 /// Decides about a message of whose object nothing is heard: nothing is wrong with it as long as a part of S3 may be
 /// away, and it must not end unseen either when the queue forgets it.
 fn away(deliveries: u32, limits: &IngestLimits) -> Fate {
-    // With pauses of 8 s, then double, then 15 minutes: more than three hours.
-    const DELIVERIES_MAX: u32 = 20;
     let told_at_once = limits.outage == Outage::Stop && deliveries >= limits.fetch_deliveries_max;
-    if told_at_once || deliveries >= DELIVERIES_MAX {
+    if told_at_once || deliveries >= AWAY_DELIVERIES_MAX {
         Fate::DeadLetter
     } else {
         Fate::Retry { after: (back_off(deliveries) * 8).min(Duration::from_mins(15)) }

@@ -15,6 +15,9 @@ use super::segment::Piece;
 use super::source::key::KeyFacts;
 use crate::lake::catalog::ObjectId;
 
+/// The least that is asked for at once: sizes in messages may be wrong, and calls cost more than bytes.
+const ASKED_BYTES_MIN: u64 = 64 << 10;
+
 /// Bounds of fetching.
 #[derive(Debug, Clone, Copy)]
 pub struct FetchLimits {
@@ -85,11 +88,14 @@ pub async fn fetch_all(
         .map(|wanted| {
             let (archive, room) = (Arc::clone(&archive), Arc::clone(&room));
             async move {
-                let size = wanted.size.unwrap_or(limits.piece_bytes).min(limits.piece_bytes);
-                let permit = acquire(&room, size, limits).await;
+                // No more is asked for than there is room for, whatever the object turns out to be: what it has
+                // beyond that comes in pieces that find room of their own.
+                let asked =
+                    wanted.size.unwrap_or(limits.piece_bytes).max(ASKED_BYTES_MIN).min(limits.piece_bytes);
+                let permit = acquire(&room, asked, limits).await;
                 let first = match wanted.body.clone() {
                     Some(bytes) => Ok(First { size: bytes.len() as u64, bytes, etag: String::new() }),
-                    None => archive.first(wanted.sought(&wanted.id.version), limits.piece_bytes).await,
+                    None => archive.first(wanted.sought(&wanted.id.version), asked).await,
                 };
                 (wanted, first, permit)
             }
@@ -158,5 +164,42 @@ impl Sending<'_> {
         permit: Option<OwnedSemaphorePermit>,
     ) -> bool {
         self.sender.send(Fetched { object: self.wanted.object, first, piece, permit }).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::archive::LOCAL;
+
+    /// Fetches a file of so many bytes that was announced with a size; returns what pieces held and their room.
+    async fn fetched(bytes: usize, size: Option<u64>) -> Vec<(usize, usize)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("object");
+        std::fs::write(&path, vec![7; bytes]).unwrap();
+        let key = path.to_str().unwrap().trim_start_matches('/').to_owned();
+        let id = ObjectId { bucket: LOCAL.to_owned(), key, version: String::new() };
+        let facts = Arc::new(KeyFacts::default());
+        let wanted = Wanted { object: 0, id, version_id: None, facts, size, body: None };
+        let limits = FetchLimits { piece_bytes: 1 << 20, ..FetchLimits::default() };
+        let (sender, mut receiver) = mpsc::channel(100);
+        fetch_all(Arc::default(), vec![wanted], limits, sender).await;
+        let mut pieces = Vec::new();
+        while let Some(Fetched { piece, permit, .. }) = receiver.recv().await {
+            pieces.push((piece.unwrap().bytes.len(), permit.unwrap().num_permits()));
+        }
+        pieces
+    }
+
+    #[tokio::test]
+    async fn no_piece_is_larger_than_the_room_it_has() {
+        const ALL: usize = 3 << 20;
+        for size in [None, Some(0), Some(1), Some(100_000), Some(3 << 20), Some(1 << 40)] {
+            let pieces = fetched(ALL, size).await;
+            assert_eq!(pieces.iter().map(|piece| piece.0).sum::<usize>(), ALL, "{size:?}");
+            assert!(pieces.iter().all(|(held, room)| held <= room), "{size:?} {pieces:?}");
+        }
+        assert_eq!(fetched(10, Some(0)).await, [(10, 64 << 10)]);
+        assert_eq!(fetched(100_000, Some(100_000)).await, [(100_000, 100_000)]);
     }
 }

@@ -24,6 +24,8 @@ pub struct IngestLimits {
     pub fetch_deliveries_max: u32,
     /// What to do while queue, catalog or lake cannot be reached.
     pub outage: Outage,
+    /// Whether messages may name files of this machine.
+    pub local_files: LocalFiles,
     /// Bounds of fetching.
     pub fetch: FetchLimits,
     /// Bounds of a segment.
@@ -41,6 +43,7 @@ impl Default for IngestLimits {
             deliveries_max: 5,
             fetch_deliveries_max: 5,
             outage: Outage::Stop,
+            local_files: LocalFiles::Refuse,
             fetch: FetchLimits::default(),
             segment: SegmentLimits::default(),
         }
@@ -54,6 +57,16 @@ pub enum Outage {
     Stop,
     /// Say so, wait and try again: nobody does.
     Wait,
+}
+
+/// Whether messages may name files of this machine. Whoever can send to a queue could have them read else, so only
+/// the queue in memory may, which [`super::list::read_places`] fills itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalFiles {
+    /// They are read.
+    Read,
+    /// Their message is not understood.
+    Refuse,
 }
 
 impl IngestLimits {

@@ -14,6 +14,7 @@ use super::announce::{Announcer, Of};
 use super::archive::{Archive, ArchiveError, FolderWalk, LOCAL, Met};
 use super::backfill::{Ledger, Pace, Selection, read_inventory, walk};
 use super::error::IngestError;
+use super::limits::LocalFiles;
 use super::progress::Progress;
 use super::queue::EmbeddedQueue;
 use super::trail::Trail;
@@ -128,6 +129,8 @@ pub async fn read_places(
     trail.limits.batch_age_max = LISTED_AGE_MAX;
     // What cannot be fetched is told at the end; the person who reads that decides when to try again.
     trail.limits.fetch_deliveries_max = 1;
+    // The queue in memory says what was listed here, and nobody else sends to it.
+    trail.limits.local_files = LocalFiles::Read;
     let queue = Arc::clone(&trail.queue);
     let mut stop = interrupted.clone();
     let listing = async {

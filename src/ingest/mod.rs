@@ -46,7 +46,7 @@ pub mod quarantine;
 use std::sync::Arc;
 
 pub use error::{IngestError, Setback};
-pub use limits::{IngestLimits, Outage};
+pub use limits::{IngestLimits, LocalFiles, Outage};
 pub use queue::{EmbeddedQueue, Queue, QueueMessage};
 pub use trail::Trail;
 pub use worker::run;

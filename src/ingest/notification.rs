@@ -142,6 +142,12 @@ pub enum NotificationError {
         /// What is wrong with its name.
         what: &'static str,
     },
+    /// What it names as a bucket is none.
+    #[error(
+        "the message names {0:?} as a bucket, which is none; local files are read by `ashiato ingest`, and from \
+         messages only where worker.local_files is set"
+    )]
+    NoBucket(String),
     /// Envelopes lie in each other without end.
     #[error("the message has more than {ENVELOPES_MAX} envelopes around it")]
     Envelopes,

@@ -7,11 +7,11 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray}
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
-use crate::archive::{ACCOUNT, OTHER_ACCOUNT, Ran, gzip};
+use crate::archive::{ACCOUNT, OTHER_ACCOUNT, Ran, blocking, event_id, gzip};
 use crate::crash::{start, wait};
 use crate::from_s3::{ARCHIVE, Cloud};
 use crate::s3::Rules;
-use crate::worker::{uids, until};
+use crate::worker::{signal, uids, until};
 
 pub(crate) const INVENTORIES: &str = "other-archive";
 
@@ -213,6 +213,63 @@ fn an_inventory_as_csv_is_read_by_the_manifests_columns() {
     assert_eq!(cloud.site.count("select count(*) from objects"), 4);
 }
 
+/// Writes an inventory of three files: of two accounts, then what takes a while, then what takes long.
+fn slow_inventory(cloud: &Cloud) -> String {
+    let lines = |numbers: std::ops::Range<u32>, account: &str| -> String {
+        let line = |number| {
+            let name = log(account, "CloudTrail", "eu-west-1", "2025/02/01", number);
+            cloud.put(ARCHIVE, &name, number);
+            format!("\"{ARCHIVE}\",\"{name}\"\n")
+        };
+        numbers.map(line).collect()
+    };
+    let first = lines(0..2, ACCOUNT) + &lines(2..4, OTHER_ACCOUNT);
+    let files = [first, lines(4..34, ACCOUNT), lines(34..300, ACCOUNT)];
+    let names = ["all/data/1.csv.gz", "all/data/2.csv.gz", "all/data/3.csv.gz"];
+    for (name, lines) in names.iter().zip(files) {
+        cloud.s3.put(INVENTORIES, name, &gzip(lines.as_bytes()));
+    }
+    manifest(cloud, "CSV", "Bucket, Key", &names)
+}
+
+#[test]
+fn what_a_stopped_run_did_not_ask_for_is_read_by_one_that_does() {
+    let cloud = Cloud::new();
+    let place = slow_inventory(&cloud);
+    let limited = ["ingest", "--inventory", &place, "--accounts", ACCOUNT];
+    let child = start(&cloud.site, &[&limited[..], &["--objects-per-second", "20"]].concat());
+    until("the first file is read", || {
+        cloud.s3.calls("GetObject") > 0 && cloud.site.count("select count(*) from listings") > 0
+    });
+    signal(&child, "-KILL");
+    wait(child);
+    let read = cloud.site.uids();
+    assert!(!read.contains(&event_id(2)) && read.len() < 200, "{read:?}");
+    let ran = cloud.site.run(&["ingest", "--inventory", &place]).ended(0);
+    assert!(!ran.out.contains("parts of the archive"), "{ran:?}");
+    assert_eq!(cloud.site.uids(), uids(0..300));
+}
+
+#[test]
+fn what_was_read_long_ago_is_looked_at_again() {
+    let cloud = Cloud::new();
+    cloud.months(24);
+    let child = start(&cloud.site, &["ingest", &format!("s3://{ARCHIVE}"), "--objects-per-second", "50"]);
+    let listed = "select count(*) from listings";
+    until("some parts are read", || cloud.s3.calls("GetObject") > 0 && cloud.site.count(listed) >= 2);
+    signal(&child, "-KILL");
+    wait(child);
+    blocking(async {
+        let mut catalog = cloud.site.catalog().await;
+        let later = "update listings set finished_at = finished_at - 8 * 86400 * cast(1000 as bigint)";
+        sqlx::query(later).execute(&mut catalog).await.unwrap();
+        sqlx::Connection::close(catalog).await.unwrap();
+    });
+    let ran = cloud.backfill(&[]).ended(0);
+    assert!(!ran.out.contains("parts of the archive"), "{ran:?}");
+    assert_eq!(cloud.site.uids(), uids(0..48));
+}
+
 #[test]
 fn an_inventory_as_parquet_is_read_by_its_own_columns() {
     let cloud = Cloud::new();
@@ -245,6 +302,31 @@ fn an_inventory_as_parquet_is_read_by_its_own_columns() {
 }
 
 #[test]
+fn a_manifest_names_neither_files_of_this_machine_nor_other_buckets() {
+    let cloud = Cloud::new();
+    let name = crate::archive::key(crate::archive::REGION, "own");
+    cloud.site.put(&name, &gzip(&crate::archive::file(&[crate::archive::record(1)])));
+    let own = cloud.site.archive().canonicalize().unwrap();
+    let own = format!("file://{}", own.display());
+    cloud.s3.put(INVENTORIES, "1.csv", format!("x,{name}\n").as_bytes());
+    std::fs::write(cloud.site.archive().join("1.csv"), format!("x,{name}\n")).unwrap();
+    cloud.s3.put(ARCHIVE, "1.csv", format!("x,{name}\n").as_bytes());
+    let run = |source: &str, home: &str| {
+        let manifest = json!({"sourceBucket": source, "destinationBucket": home, "fileFormat": "CSV",
+            "fileSchema": "Bucket, Key", "files": [{"key": "1.csv"}]});
+        cloud.s3.put(INVENTORIES, "manifest.json", manifest.to_string().as_bytes());
+        cloud.site.run(&["ingest", "--inventory", &format!("s3://{INVENTORIES}/manifest.json")]).ended(1).err
+    };
+    let beside = format!("arn:aws:s3:::{INVENTORIES}");
+    assert!(run(&own, &beside).contains("is no bucket"), "{own}");
+    for home in [own.as_str(), "arn:aws:s3:::the-archive", ""] {
+        let told = run(ARCHIVE, home);
+        assert!(told.contains("not beside it in other-archive"), "{home} {told}");
+    }
+    assert!(cloud.site.uids().is_empty());
+}
+
+#[test]
 fn what_is_no_inventory_that_can_be_read_is_said() {
     let cloud = Cloud::new();
     let run = |place: &str| cloud.site.run(&["ingest", "--inventory", place]).ended(1).err;
@@ -255,5 +337,10 @@ fn what_is_no_inventory_that_can_be_read_is_said() {
     assert!(run(&format!("s3://{INVENTORIES}/none.json")).contains("it is gone"));
     let lost = manifest(&cloud, "CSV", "Bucket, Key", &["all/data/lost.csv.gz"]);
     assert!(run(&lost).contains("all/data/lost.csv.gz"));
+    let line = vec![b'a'; 9 << 20];
+    cloud.s3.put(INVENTORIES, "all/data/long.csv.gz", &gzip(&line));
+    let long = run(&manifest(&cloud, "CSV", "Bucket, Key", &["all/data/long.csv.gz"]));
+    assert!(long.contains("all/data/long.csv.gz: a line of it is longer than 4194304 bytes"), "{long}");
+    assert!(long.contains("\"all/CSV/manifest.json\""), "{long}");
     assert!(run("/tmp").contains("is no s3://bucket/…/manifest.json"));
 }

@@ -14,7 +14,7 @@ use ashiato::ingest::list::Lister;
 use ashiato::ingest::progress::Progress;
 use ashiato::ingest::queue::Received;
 use ashiato::ingest::{
-    EmbeddedQueue, IngestError, IngestLimits, Queue, QueueMessage, Setback, Trail, ingest_batch,
+    EmbeddedQueue, IngestError, IngestLimits, LocalFiles, Queue, QueueMessage, Setback, Trail, ingest_batch,
 };
 use ashiato::lake::catalog::{BatchId, CatalogError, CatalogLimits};
 use ashiato::lake::store::Place;
@@ -373,7 +373,8 @@ pub(crate) type TestTrail = Arc<Trail<Arc<EmbeddedQueue>>>;
 
 /// A trail on a site's lake, and the messages that announce its archive.
 pub(crate) async fn trail(site: &Site, clock: fn() -> Timestamp) -> (TestTrail, Vec<QueueMessage>) {
-    let limits = IngestLimits { lease: Duration::from_secs(60), ..IngestLimits::default() };
+    let lease = Duration::from_secs(60);
+    let limits = IngestLimits { lease, local_files: LocalFiles::Read, ..IngestLimits::default() };
     let queue = Arc::new(EmbeddedQueue::new(limits.lease, 1000));
     let (archive, progress) = (Arc::new(Archive::default()), Arc::new(Progress::default()));
     let lister = Lister::new(Arc::clone(&queue), Arc::clone(&archive), Arc::clone(&progress));

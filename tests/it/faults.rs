@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ashiato::ingest::archive::Archive;
 use ashiato::ingest::progress::Progress;
-use ashiato::ingest::{IngestLimits, Outage, Trail, run};
+use ashiato::ingest::{IngestLimits, LocalFiles, Outage, Trail, run};
 use ashiato::lake::catalog::CatalogLimits;
 use ashiato::lake::{Catalog, Lake};
 use jiff::{SignedDuration, Timestamp};
@@ -82,6 +82,7 @@ fn workers_whose_clocks_differ_by_minutes_read_everything_once() {
                 batch_age_max: Duration::from_millis(100),
                 batch_stored_bytes_max: 20_000,
                 outage: Outage::Wait,
+                local_files: LocalFiles::Read,
                 ..IngestLimits::default()
             };
             let lake = Lake::in_folder(rig.site.lake()).unwrap();

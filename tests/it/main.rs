@@ -27,6 +27,7 @@ mod golden;
 mod lambda;
 mod lake_s3;
 mod poison;
+mod odd_stores;
 mod preflight;
 mod quarantine;
 mod round_trip;

@@ -26,7 +26,8 @@ impl Rig {
         let mut site = site
             .with("ASHIATO_INGEST_LEASE", "1s")
             .with("ASHIATO_INGEST_BATCH_AGE_MAX", "200ms")
-            .with("ASHIATO_WORKER_DELIVERIES_MAX", "3");
+            .with("ASHIATO_WORKER_DELIVERIES_MAX", "3")
+            .with("ASHIATO_WORKER_LOCAL_FILES", "true");
         for (name, value) in fake.variables() {
             site = site.with(name, &value);
         }
@@ -303,6 +304,25 @@ fn dead_letters_are_listed_with_their_reason_and_go_back_when_it_is_mended() {
     rig.work();
     assert_eq!(rig.site.uids(), [event_id(1)]);
     assert!(rig.site.run(&["dlq", "list"]).ended(0).out.starts_with("no message"));
+}
+
+#[test]
+fn a_message_that_names_a_file_of_the_worker_is_a_dead_letter() {
+    let rig = Rig::of(2);
+    let rig = Rig { site: rig.site.with("ASHIATO_WORKER_LOCAL_FILES", "false"), fake: rig.fake };
+    let event = |bucket: &str| {
+        let object = ObjectRef { bucket: bucket.to_owned(), key: key(REGION, "x"), ..ObjectRef::default() };
+        write_notification(&object)
+    };
+    for bucket in ["sqs://queue", "file:///etc", "http://127.0.0.1"] {
+        rig.fake.send(LOGS, &event(bucket));
+    }
+    rig.work();
+    assert!(rig.site.uids().is_empty());
+    let dead = rig.fake.messages(DEAD);
+    assert_eq!(dead.len(), 5, "{dead:?}");
+    let is_told = |reason: &str| reason.contains("as a bucket, which is none; local files are read by");
+    assert!(dead.iter().all(|dead| is_told(&dead.reason)), "{dead:?}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::check::{Check, Verdict, in_time};
 use super::policy::queue_arn;
 use crate::aws::Aws;
 use crate::config::Config;
+use crate::ingest::error::AWAY_DELIVERIES_MAX;
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
 
 /// A delivery that is none.
@@ -64,15 +65,16 @@ fn redrive(policy: &str, config: &Config) -> Option<Check> {
     // A number, or text with one in it: both have been seen.
     let count = policy.get("maxReceiveCount");
     let count = count.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()));
-    let ours = u64::from(config.ingest.deliveries_max);
+    let ours = u64::from(config.ingest.deliveries_max.max(AWAY_DELIVERIES_MAX));
     let note = match (count, &config.worker.dead_letter_queue) {
         (None, None) => {
             "neither a redrive policy nor worker.dead_letter_queue: a message nothing can be made of comes until it is \
              too old"
                 .to_owned()
         }
-        (Some(count), Some(_)) if count <= ours => format!(
-            "its redrive policy moves messages after {count} deliveries, before worker.deliveries_max ({ours}) gives a reason"
+        (Some(count), Some(_)) if count < ours => format!(
+            "its redrive policy moves messages after {count} deliveries; ashiato gives some {ours}, and then a reason: \
+             set maxReceiveCount to more"
         ),
         _ => return None,
     };

@@ -57,12 +57,14 @@ async fn read(buckets: &Buckets, sought: Sought<'_>, range: Range<u64>) -> Resul
             // The bytes of another place must never be taken for those that were asked for.
             return Err(ArchiveError::refused("its store gives no ranges", "no Content-Range in the answer"));
         }
-        let size = size_of(&answer);
+        let Some(size) = size_of(&answer) else {
+            return Err(ArchiveError::refused("its store says no size", "no Content-Length in the answer"));
+        };
         if let Some(answered) = answer.e_tag() {
             answered.trim_matches('"').clone_into(&mut etag);
         }
         let end = size.min(range.end);
-        let broken = drain(answer.body, &mut body).await;
+        let broken = drain(answer.body, &mut body, range.end.saturating_sub(range.start)).await;
         let missing = (end.saturating_sub(range.start)).saturating_sub(body.len() as u64);
         if missing == 0 {
             body.truncate(usize::try_from(end.saturating_sub(range.start)).unwrap_or(usize::MAX));
@@ -101,17 +103,23 @@ fn quoted(etag: &str) -> Option<String> {
 }
 
 /// The size of the whole object, of which a range was given.
-fn size_of(answer: &GetObjectOutput) -> u64 {
-    let length = || answer.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
+fn size_of(answer: &GetObjectOutput) -> Option<u64> {
+    let length = || answer.content_length().and_then(|length| u64::try_from(length).ok());
     let whole = answer.content_range().and_then(|range| range.rsplit_once('/')?.1.parse().ok());
-    whole.unwrap_or_else(length)
+    whole.or_else(length)
 }
 
-/// Takes what a body gives, and returns why it gives no more when it broke off.
-async fn drain(mut body: ByteStream, into: &mut BytesMut) -> Option<Cause> {
+/// Takes what a body gives, and returns why it gives no more when it broke off. A store that knows no ranges gives
+/// more than was wanted, and is not listened to for longer than that.
+async fn drain(mut body: ByteStream, into: &mut BytesMut, wanted: u64) -> Option<Cause> {
     loop {
         match body.next().await {
-            Some(Ok(bytes)) => into.extend_from_slice(&bytes),
+            Some(Ok(bytes)) => {
+                into.extend_from_slice(&bytes);
+                if into.len() as u64 > wanted {
+                    return None;
+                }
+            }
             Some(Err(error)) => return Some(error.into()),
             None => return None,
         }
@@ -124,8 +132,15 @@ pub(super) async fn head(buckets: &Buckets, sought: Sought<'_>) -> Result<Head, 
         let head = head.set_request_payer(reached.payer);
         head.set_version_id(sought.version_id.map(str::to_owned)).send().await
     };
-    let answer = buckets.ask(sought.bucket, sought.key, ask).await;
-    let answer = answer.map_err(|error| classify(error, sought))?;
+    let answer = match buckets.ask(sought.bucket, sought.key, ask).await {
+        Ok(answer) => answer,
+        // The answer has no words: an object that is not there looks like a bucket that is none, or a wrong endpoint.
+        Err(error) if matches!(status(&error), Some(404 | 405)) => {
+            page(buckets, (sought.bucket, sought.key), true, None).await?;
+            return Err(ArchiveError::Gone);
+        }
+        Err(error) => return Err(classify(error, sought)),
+    };
     Ok(Head {
         size: answer.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
         etag: answer.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
@@ -196,8 +211,13 @@ where
     let code = answer.err().code().unwrap_or_default().to_owned();
     let what = match (answer.raw().status().as_u16(), code.as_str()) {
         (_, "NoSuchBucket") => format!("there is no bucket {}", sought.bucket),
-        // 405 is S3's answer for a version that is a delete marker.
-        (404 | 405, _) => return ArchiveError::Gone,
+        // The last is S3's answer for a version that is a delete marker.
+        (404 | 405, "NoSuchKey" | "NoSuchVersion" | "MethodNotAllowed") => return ArchiveError::Gone,
+        (status @ (404 | 405), code) => format!(
+            "{place} is not found, but the answer ({status} {code}) is not S3's for an object that is gone; check the \
+             endpoint (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL) and that there is a bucket {}",
+            sought.bucket
+        ),
         (412, _) => return ArchiveError::Replaced,
         (_, "InvalidObjectState") => {
             "it lies in an archived storage class; restore it (s3:RestoreObject) and try again".to_owned()

@@ -68,19 +68,18 @@ pub async fn read_inventory(
     let failed = |key: &str, source| IngestError::List { place: format!("s3://{bucket}/{key}"), source };
     let archive = &announcer.archive;
     let manifest = read_manifest(archive, bucket, key).await.map_err(|source| failed(key, source))?;
-    let home = manifest.destination_bucket.rsplit(':').next().unwrap_or_default().to_owned();
     let columns = Columns::read(&manifest.file_schema);
     for file in &manifest.files {
         let mut unit = None;
         if let Some(ledger) = ledger {
-            ledger.load(&home, &file.key).await?;
-            unit = ledger.begin(&home, &file.key);
+            ledger.load(bucket, &file.key).await?;
+            unit = ledger.begin(bucket, &file.key);
             if unit.is_none() {
                 continue;
             }
         }
-        let reading = Reading { announcer, bucket: &manifest.source_bucket, unit, columns };
-        let sought = Sought { bucket: &home, key: &file.key, etag: "", version_id: None };
+        let reading = Reading { announcer, bucket: &manifest.source_bucket, manifest: key, unit, columns };
+        let sought = Sought { bucket, key: &file.key, etag: "", version_id: None };
         let is_wanted = match manifest.file_format.as_str() {
             "CSV" => reading.csv(sought).await,
             _ => reading.parquet(sought, file.size).await,
@@ -101,6 +100,18 @@ async fn read_manifest(archive: &Archive, bucket: &str, key: &str) -> Result<Man
     let bytes = whole(archive, sought, MANIFEST_BYTES_MAX).await?;
     let manifest: Manifest = serde_json::from_slice(&bytes)
         .map_err(|error| ArchiveError::refused("it is no manifest.json of an S3 Inventory", error))?;
+    // Whoever may write a manifest must not choose what else is read: S3 puts all of an inventory into one bucket.
+    let home = manifest.destination_bucket.rsplit(':').next().unwrap_or_default();
+    if home != bucket {
+        let what = format!(
+            "its data files lie in {home:?}, not beside it in {bucket}; name the manifest that S3 wrote there"
+        );
+        return Err(ArchiveError::refused(what, "another bucket"));
+    }
+    if manifest.source_bucket.contains("://") {
+        let what = format!("its sourceBucket {:?} is no bucket", manifest.source_bucket);
+        return Err(ArchiveError::refused(what, "no bucket"));
+    }
     match manifest.file_format.as_str() {
         "CSV" | "Parquet" => Ok(manifest),
         format => {
@@ -184,6 +195,8 @@ fn cells(line: &str) -> Vec<String> {
 struct Reading<'a> {
     announcer: &'a Announcer,
     bucket: &'a str,
+    /// The key of the manifest that names it.
+    manifest: &'a str,
     unit: Option<Unit>,
     columns: Columns,
 }
@@ -209,7 +222,7 @@ impl Reading<'_> {
         loop {
             while !piece.is_empty() {
                 unpacker.unpack(&mut piece, &mut text, TEXT_BYTES).map_err(broken)?;
-                if !self.lines(&mut text).await {
+                if !self.lines(&mut text).await? {
                     return Ok(false);
                 }
             }
@@ -221,25 +234,33 @@ impl Reading<'_> {
             read = end;
         }
         while !unpacker.finish(&mut text, TEXT_BYTES).map_err(broken)? {
-            if !self.lines(&mut text).await {
+            if !self.lines(&mut text).await? {
                 return Ok(false);
             }
         }
         text.push(b'\n');
-        Ok(self.lines(&mut text).await)
+        self.lines(&mut text).await
     }
 
-    /// Announces the whole lines of a text and leaves the rest in it.
-    async fn lines(&self, text: &mut Vec<u8>) -> bool {
+    /// Announces the whole lines of a text and leaves the rest in it, which must leave room for more.
+    async fn lines(&self, text: &mut Vec<u8>) -> Result<bool, ArchiveError> {
         let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let whole: Vec<u8> = text.drain(..end).collect();
         for line in String::from_utf8_lossy(&whole).lines().filter(|line| !line.is_empty()) {
             let Some(row) = self.columns.row(line) else { continue };
             if !self.announce(row).await {
-                return false;
+                return Ok(false);
             }
         }
-        true
+        if text.len() >= TEXT_BYTES {
+            let what = format!(
+                "a line of it is longer than {TEXT_BYTES} bytes, so it is no data file of the inventory in {:?}; have \
+                 S3 write that again",
+                self.manifest
+            );
+            return Err(ArchiveError::refused(what, "no end of the line"));
+        }
+        Ok(true)
     }
 
     async fn parquet(&self, sought: Sought<'_>, size: Option<u64>) -> Result<bool, ArchiveError> {

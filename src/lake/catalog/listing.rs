@@ -9,17 +9,23 @@ use super::retry::retrying;
 use super::{Catalog, CatalogError, to_sql};
 
 impl Catalog {
-    /// Returns the prefixes below `root` that were listed and read.
+    /// Returns the prefixes below `root` that were listed and read since a moment.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn finished_listings(&self, bucket: &str, root: &str) -> Result<HashSet<String>, CatalogError> {
+    pub async fn finished_listings(
+        &self,
+        (bucket, root): (&str, &str),
+        since: Timestamp,
+    ) -> Result<HashSet<String>, CatalogError> {
         let rows = sqlx::query(
-            "select prefix from listings where bucket = $1 and substr(prefix, 1, cast($2 as integer)) = $3",
+            "select prefix from listings where bucket = $1 and substr(prefix, 1, cast($2 as integer)) = $3
+             and finished_at >= $4",
         )
         .bind(bucket)
         .bind(to_sql(root.chars().count() as u64))
         .bind(root)
+        .bind(since.as_millisecond())
         .fetch_all(&self.pool)
         .await
         .map_err(CatalogError::doing("read what was listed"))?;
