@@ -60,7 +60,7 @@ pub enum Outage {
 }
 
 /// Whether messages may name files of this machine. Whoever can send to a queue could have them read else, so only
-/// the queue in memory may, which [`super::list::read_places`] fills itself.
+/// the queue in memory may, which `list::read_places` fills itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LocalFiles {
     /// They are read.

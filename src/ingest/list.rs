@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::announce::{Announcer, Of};
 use super::archive::{Archive, ArchiveError, FolderWalk, LOCAL, Met};
-use super::backfill::{Ledger, Pace, Selection, read_inventory, walk};
+use super::backfill::{Announcer, Ledger, Of, Pace, Selection, read_inventory, walk};
 use super::error::IngestError;
 use super::limits::LocalFiles;
 use super::progress::Progress;

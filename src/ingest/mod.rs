@@ -18,7 +18,6 @@ pub mod queue;
 pub mod sqs;
 pub mod notification;
 pub mod archive;
-pub mod announce;
 pub mod backfill;
 pub mod list;
 pub mod fetch;

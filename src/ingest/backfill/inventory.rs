@@ -11,9 +11,9 @@ use bytes::{Bytes, BytesMut};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Deserialize;
 
+use super::announce::{Announcer, Of};
 use super::ledger::Ledger;
 use crate::cpu::compute;
-use crate::ingest::announce::{Announcer, Of};
 use crate::ingest::archive::{Archive, ArchiveError, First, Listed, Sought};
 use crate::ingest::decompress::{UnpackLimits, Unpacker};
 use crate::ingest::error::IngestError;

@@ -15,9 +15,11 @@ mod step;
 mod pace;
 mod survey;
 mod ledger;
+mod announce;
 mod walk;
 mod inventory;
 
+pub use announce::{Announcer, Of};
 pub use inventory::read_inventory;
 pub use ledger::Ledger;
 pub use pace::Pace;

@@ -3,9 +3,9 @@
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
+use super::announce::{Announcer, Of};
 use super::ledger::Ledger;
 use super::step::{Step, step};
-use crate::ingest::announce::{Announcer, Of};
 use crate::ingest::archive::{ArchiveError, Head, Listed, Page, Sought};
 use crate::ingest::error::IngestError;
 

@@ -18,7 +18,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use tokio::io::AsyncWriteExt;
 
-use super::{SettleError, SettleLimits, plan};
+use super::{SettleError, SettleLimits};
 use crate::lake::catalog::{Catalog, FileKind, LakeFile, Slice};
 use crate::lake::store::{Lake, Place};
 
@@ -76,7 +76,13 @@ pub(super) async fn read(
         (Place::Folder(folder), _) => open(file, folder.join(&file.key)).await?,
         (Place::Bucket { .. }, spool) => fetch(lake, spool, file).await?,
     };
-    Ok(Input { content, slices: plan::in_order(slices), first_time })
+    Ok(Input { content, slices: in_order(slices), first_time })
+}
+
+/// Sorts slices as the rows of a file are sorted: by account, then Region.
+fn in_order(mut slices: Vec<Slice>) -> Vec<Slice> {
+    slices.sort_by(|a, b| (a.account, &a.region).cmp(&(b.account, &b.region)));
+    slices
 }
 
 async fn open(file: &LakeFile, path: PathBuf) -> Result<Content, SettleError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::SettleLimits;
 use super::input::Input;
-use crate::lake::catalog::{FileKind, LakeFile, Slice};
+use crate::lake::catalog::{FileKind, LakeFile};
 use crate::lake::path::{AccountId, EventDay, Region};
 use crate::lake::table::Table;
 
@@ -144,15 +144,10 @@ pub(super) fn jobs(inputs: &[Input], threads: usize) -> Vec<Job> {
     jobs
 }
 
-/// Sorts slices as the rows of a file are sorted: by account, then Region.
-pub(super) fn in_order(mut slices: Vec<Slice>) -> Vec<Slice> {
-    slices.sort_by(|a, b| (a.account, &a.region).cmp(&(b.account, &b.region)));
-    slices
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::catalog::Slice;
     use crate::lake::path::{Partition, settled_key};
 
     fn file(name: &str) -> LakeFile {

@@ -6,12 +6,14 @@
 
 use std::sync::Arc;
 
-use super::archive::{Archive, Listed};
-use super::backfill::{Pace, Selection, Survey};
-use super::notification::{ObjectRef, write_notification};
-use super::progress::Progress;
-use super::queue::{EmbeddedQueue, Unit};
-use super::source::key::{KeyVerdict, SkipReason};
+use super::pace::Pace;
+use super::selection::Selection;
+use super::survey::Survey;
+use crate::ingest::archive::{Archive, Listed};
+use crate::ingest::notification::{ObjectRef, write_notification};
+use crate::ingest::progress::Progress;
+use crate::ingest::queue::{EmbeddedQueue, Unit};
+use crate::ingest::source::key::{KeyVerdict, SkipReason};
 use crate::lake::catalog::ObjectId;
 
 /// Announces objects.
