@@ -1,8 +1,10 @@
 //! Files of the lake: planned, visible, retired.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AssertSqlSafe, Row, Transaction};
+use sqlx::{Any, Row, Transaction};
 
 use super::retry::retrying;
 use super::row::count;
@@ -151,28 +153,44 @@ impl Catalog {
     }
 
     /// Returns what settling may have to do with: all hot files, and the settled files of partitions of days before
-    /// `today` that have more than one merge did not write. Of the many that are settled for good it reads nothing.
+    /// `today` that have more than one merge did not write. Of the many that are settled for good it reads nothing;
+    /// of those that are not, as many as fit into memory: ask again when they are settled. `passed_over` are tables
+    /// and days that cannot be settled now.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn due_files(&self, today: Option<EventDay>) -> Result<Vec<LakeFile>, CatalogError> {
-        let sql = format!(
+    pub async fn due_files(
+        &self,
+        today: Option<EventDay>,
+        passed_over: &BTreeSet<(Table, EventDay)>,
+    ) -> Result<Vec<LakeFile>, CatalogError> {
+        /// At a day's end each has 24 files or more.
+        const PARTITIONS_MAX: i64 = 1000;
+        let what = "list files to settle";
+        let mut select = Statement::new(format!(
             "select {COLUMNS} from files where state = 'visible' and kind = 'hot'
              union all
              select {COLUMNS} from files join (
                select source_name, event_day, account, region from files
-               where state = 'visible' and kind = 'settled' and event_day < $1
-               group by source_name, event_day, account, region
+               where state = 'visible' and kind = 'settled' and event_day < "
+        ));
+        select.number(today.map_or(i64::MAX, |today| i64::from(today.number())));
+        for (table, day) in passed_over {
+            select.push(" and not (source_name = ").text(table.source_name()).push(" and event_day = ");
+            select.number(i64::from(day.number())).push(")");
+        }
+        select.push(
+            " group by source_name, event_day, account, region
                having count(*) > 1 and (count(distinct batch) > 1 or min(merged) = 0)
-             ) as crowded using (source_name, event_day, account, region)
-             where state = 'visible' and kind = 'settled'
-             order by 2, 4, 1"
+               order by source_name, event_day, account, region limit ",
         );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(today.map_or(i64::MAX, |today| i64::from(today.number())))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(CatalogError::doing("list files to settle"))?;
+        select.number(PARTITIONS_MAX).push(
+            ") as crowded using (source_name, event_day, account, region)
+             where state = 'visible' and kind = 'settled'
+             order by 2, 4, 1",
+        );
+        let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
+        let rows = select.fetch_all(&mut transaction).await.map_err(CatalogError::doing(what))?;
         Ok(rows.iter().filter_map(read_file).collect())
     }
 

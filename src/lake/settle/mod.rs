@@ -173,7 +173,7 @@ pub async fn settle(
     let today = EventDay::of(clock().as_millisecond());
     // Each round takes what fits; a round that finds nothing ends it. Every round leaves fewer files.
     loop {
-        let due = course.keep(catalog.due_files(today).await?);
+        let due = course.keep(catalog.due_files(today, &course.failed).await?);
         let mut rounds = plan::rounds(due, today, limits, |table, day| course.may_fold(table, day));
         rounds.retain(|round| !course.failed.contains(&(round.table, round.day)));
         if rounds.is_empty() {
