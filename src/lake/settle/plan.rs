@@ -55,7 +55,8 @@ pub(super) fn rounds(
 }
 
 /// Groups hot files. All of a group are open at once, so a group has a bound; and each group that goes into
-/// partitions gives each of them a file. So many small ones are folded into fewer hot ones first.
+/// partitions gives each of them a file. So of too many, the smallest are folded into fewer hot ones first: as many
+/// as it takes, since their rows are encoded once more.
 fn hot_groups(
     mut hot: Vec<LakeFile>,
     limits: &SettleLimits,
@@ -63,10 +64,22 @@ fn hot_groups(
 ) -> (FileKind, Vec<Vec<LakeFile>>) {
     let inputs_max = limits.inputs_max.max(2);
     hot.sort_by(|a, b| a.key.cmp(&b.key));
-    let is_small = |file: &&LakeFile| file.bytes < limits.file_bytes_max as u64 / 2;
-    if may_fold && hot.iter().filter(is_small).count() > inputs_max {
-        let small: Vec<LakeFile> = hot.iter().filter(is_small).cloned().collect();
-        return (FileKind::Hot, small.chunks_exact(inputs_max).map(<[LakeFile]>::to_vec).collect());
+    let too_many = hot.len().saturating_sub(inputs_max);
+    if may_fold && too_many > 0 {
+        let is_small = |file: &&LakeFile| file.bytes < limits.file_bytes_max as u64 / 2;
+        let mut small: Vec<LakeFile> = hot.iter().filter(is_small).cloned().collect();
+        small.sort_by_key(|file| file.bytes);
+        let (mut groups, mut left, mut rest) = (Vec::new(), too_many, small.as_slice());
+        while left > 0 && rest.len() > 1 {
+            let (group, behind) = rest.split_at((left + 1).min(inputs_max).min(rest.len()));
+            left -= group.len() - 1;
+            groups.push(group.to_vec());
+            rest = behind;
+        }
+        // Where few are small, folding them would change little.
+        if left * 2 <= too_many {
+            return (FileKind::Hot, groups);
+        }
     }
     (FileKind::Settled, hot.chunks(inputs_max).map(<[LakeFile]>::to_vec).collect())
 }
@@ -193,11 +206,8 @@ mod tests {
             [(FileKind::Hot, 4), (FileKind::Hot, 4)],
             "the rest waits for the next look"
         );
-        assert_eq!(
-            plan(&[1, 1, 1, 60, 60]),
-            [(FileKind::Settled, 4), (FileKind::Settled, 1)],
-            "large ones stay"
-        );
+        assert_eq!(plan(&[1; 5]), [(FileKind::Hot, 2)], "no more than it takes");
+        assert_eq!(plan(&[1, 1, 1, 60, 60]), [(FileKind::Hot, 2)], "large ones stay");
         assert_eq!(plan(&[60; 5]), [(FileKind::Settled, 4), (FileKind::Settled, 1)]);
     }
 
