@@ -479,18 +479,18 @@ fn a_lake_that_cannot_be_written_shows_nothing_and_the_next_run_succeeds() {
 }
 
 /// A file system in memory, gone with the guard.
-struct SmallDisk(std::path::PathBuf);
+pub(crate) struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
     /// `None` when this user may not mount.
-    fn mount(path: &std::path::Path, size: &str) -> Option<Self> {
+    pub(crate) fn mount(path: &std::path::Path, size: &str) -> Option<Self> {
         std::fs::create_dir(path).unwrap();
         let options = format!("size={size}");
         let mounted = mount(&["-t", "tmpfs", "-o", &options, "tmpfs", path.to_str().unwrap()]);
         mounted.then(|| Self(path.to_owned()))
     }
 
-    fn grow(&self, size: &str) {
+    pub(crate) fn grow(&self, size: &str) {
         let options = format!("remount,size={size}");
         assert!(mount(&["-o", &options, self.0.to_str().unwrap()]));
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::archive::{REGION, assert_same_rows, event_id, file, gzip, key, noise, record};
+use crate::bad_input::SmallDisk;
 use crate::crash::{start, wait};
 use crate::from_s3::{ARCHIVE, Cloud};
 use crate::s3::{EVERY, EXTERNAL_ID, Fault, ROLE, Rules, s3_event};
@@ -158,4 +159,30 @@ fn a_lake_in_another_region_is_reached_with_its_role() {
     cloud.ingest(ARCHIVE).ended(0);
     cloud.site.settle().ended(0);
     assert_eq!(cloud.site.uids(), [event_id(1)]);
+}
+
+#[test]
+fn what_does_not_fit_into_memory_is_merged_from_the_disk_and_a_full_one_is_said() {
+    let Cloud { site, s3, sqs } = on_s3(Cloud::new(), "lake");
+    let spill = site.root().join("spill");
+    let Some(disk) = SmallDisk::mount(&spill, "16k") else {
+        eprintln!("skipped: this user may not mount a small disk");
+        return;
+    };
+    let site = site
+        .with("ASHIATO_SETTLE_INPUT_BYTES_MAX", "1024")
+        .with("ASHIATO_SETTLE_SPILL_FOLDER", spill.to_str().unwrap());
+    let cloud = Cloud { site, s3, sqs };
+    cloud.put(ARCHIVE, &key(REGION, "a"), 1);
+    cloud.ingest(ARCHIVE).ended(0);
+    cloud.put(ARCHIVE, &key(REGION, "b"), 2);
+    cloud.ingest(ARCHIVE).ended(0);
+    let ran = cloud.site.settle().ended(1);
+    assert!(ran.err.contains("settle.spill_folder") && ran.err.contains("spill"), "{ran:?}");
+    assert_eq!(cloud.site.uids(), [1, 2].map(event_id), "nothing changed");
+    disk.grow("50m");
+    cloud.site.settle().ended(0);
+    assert_eq!(cloud.site.uids(), [1, 2].map(event_id));
+    let settled = "select count(*) from files where kind = 'settled' and state = 'visible'";
+    assert_eq!(cloud.site.count(settled), 1);
 }
