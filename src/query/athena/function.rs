@@ -216,12 +216,21 @@ fn extract(args: &[ArrayRef], write: fn(&serde_json::Value) -> Option<String>) -
     Ok(Arc::new(found.collect::<StringArray>()))
 }
 
-/// Athena asks it of a list and an element; of two texts it is what it is elsewhere.
+/// Athena asks it of a list and an element; of two texts it is what it is elsewhere, but for a network.
 fn contains(args: &[ArrayRef]) -> Result<ArrayRef> {
     let args = Args(args);
     let Some(DataType::List(element)) = args.0.first().map(Array::data_type) else {
         let (texts, parts) = (args.texts(0)?, args.texts(1)?);
-        let has = texts.iter().zip(&parts).map(|(text, part)| Some(text?.contains(part?)));
+        // A network and an address, without the cast: nobody who asks that means the texts.
+        let has = texts.iter().zip(&parts).map(|(text, part)| {
+            let (text, part) = (text?, part?);
+            let network = Network::read(text).filter(|_| text.contains('/'));
+            let address = part.parse::<IpAddr>().map(|address| address.to_canonical());
+            Some(match (network, address) {
+                (Some(network), Ok(address)) => network.holds(address),
+                _ => text.contains(part),
+            })
+        });
         return Ok(Arc::new(has.collect::<BooleanArray>()));
     };
     let wanted = args.column(1, element.data_type())?;

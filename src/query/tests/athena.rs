@@ -10,7 +10,8 @@ async fn rows(fixture: &Fixture, sql: &str) -> Vec<String> {
 #[tokio::test]
 async fn functions_have_athenas_names_and_meanings() {
     let fixture = Fixture::with_events().await;
-    let cases: [(&str, &str); 41] = [
+    let cases: [(&str, &str); 42] = [
+        ("contains('10.0.0.0/8', '10.1.1.1')", "true"),
         ("count_if(class_uid = 0 and 1 = 1)", "0"),
         ("count_if(class_uid = 0 or 1 = 1)", "1"),
         ("if(class_uid = null is null, 'a', 'b')", "a"),
