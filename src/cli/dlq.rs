@@ -9,6 +9,7 @@ use super::{Ending, table};
 use crate::aws::Aws;
 use crate::config::WorkerSettings;
 use crate::ingest::Queue;
+use crate::ingest::queue::receipt_handles;
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
 
 /// Messages looked at in one run.
@@ -62,8 +63,7 @@ pub(crate) async fn run(
 async fn list(queue: &SqsQueue, json: bool, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
     const SHOWN_CHARS: usize = 60;
     let messages = queue.take_all(MESSAGES_MAX).await?;
-    let receipt_handles: Vec<_> = messages.iter().map(|message| message.receipt_handle.clone()).collect();
-    queue.extend(&receipt_handles, Duration::ZERO).await?;
+    queue.extend(&receipt_handles(&messages), Duration::ZERO).await?;
     if json {
         for message in messages {
             let line = serde_json::json!({"id": message.id, "reason": message.reason, "body": message.body});

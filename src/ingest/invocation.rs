@@ -19,10 +19,10 @@ use tokio::time::Instant;
 use super::acknowledge::dead_letter;
 use super::error::{Fate, IngestError, Setback, back_off, chain};
 use super::lane::Lane;
-use super::queue::{Queue, QueueMessage, Received};
+use super::queue::{Queue, QueueMessage, Received, receipt_handles};
 use super::sqs::SqsQueue;
 use super::trail::Trail;
-use super::worker::{announced_bytes, apart};
+use super::worker::{announced_bytes, apart, asked};
 use crate::lake::catalog::BatchId;
 
 /// How long giving claims back may take: the database may be what is away.
@@ -196,16 +196,9 @@ async fn carry(
         None => {
             release(trail, &batch).await;
             tracing::warn!(%batch, messages = messages.len(), "out of time, the messages come again");
-            trail.queue.wish(&handles(messages), Duration::ZERO);
+            trail.queue.wish(&receipt_handles(messages), Duration::ZERO);
             Time::Up
         }
-    }
-}
-
-/// Waits until a watch says so. A sender that is gone never will.
-async fn asked(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 
@@ -241,9 +234,5 @@ async fn give_up(
         Fate::Wait | Fate::Stop => (back_off(deliveries) * 60).min(Duration::from_hours(1)),
     };
     tracing::warn!(%batch, error = chain(error), seconds = after.as_secs(), "batch given up, its messages come again");
-    trail.queue.wish(&handles(messages), after);
-}
-
-fn handles(messages: &[QueueMessage]) -> Vec<String> {
-    messages.iter().map(|message| message.receipt_handle.clone()).collect()
+    trail.queue.wish(&receipt_handles(messages), after);
 }

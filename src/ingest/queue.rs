@@ -31,6 +31,11 @@ pub struct QueueMessage {
     pub reason: Option<String>,
 }
 
+/// Names the deliveries of messages.
+pub fn receipt_handles(messages: &[QueueMessage]) -> Vec<String> {
+    messages.iter().map(|message| message.receipt_handle.clone()).collect()
+}
+
 /// What a receive brought.
 #[derive(Debug)]
 pub enum Received {

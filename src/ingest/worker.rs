@@ -18,7 +18,7 @@ use super::error::{Fate, IngestError, Setback, back_off, chain};
 use super::lane::Lane;
 use super::limits::Outage;
 use super::notification::{Notice, ObjectRef, read_notification};
-use super::queue::{Queue, QueueMessage, Received};
+use super::queue::{Queue, QueueMessage, Received, receipt_handles};
 use super::trail::Trail;
 use crate::lake::catalog::{BatchId, CatalogError, ObjectId};
 
@@ -72,7 +72,7 @@ impl Stop {
 }
 
 /// Waits until a watch says so. A sender that is gone never will.
-async fn asked(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn asked(stop: &mut watch::Receiver<bool>) {
     let is_gone = stop.wait_for(|stop| *stop).await.is_err();
     if is_gone {
         std::future::pending::<()>().await;
@@ -253,12 +253,10 @@ async fn outlast<Q: Queue>(trail: &Trail<Q>, error: &IngestError, failures: u32,
 
 /// Lets messages come again after a while. Where that fails they come when their visibility runs out.
 async fn put_back<Q: Queue>(trail: &Trail<Q>, messages: &[QueueMessage], after: Duration) {
-    let receipt_handles: Vec<String> =
-        messages.iter().map(|message| message.receipt_handle.clone()).collect();
-    if receipt_handles.is_empty() {
+    if messages.is_empty() {
         return;
     }
-    if let Err(error) = trail.queue.extend(&receipt_handles, after).await {
+    if let Err(error) = trail.queue.extend(&receipt_handles(messages), after).await {
         tracing::debug!(error = chain(&error), "visibility not changed, it runs out by itself");
     }
 }
@@ -287,8 +285,7 @@ impl Hold {
         batch: &BatchId,
         messages: &[QueueMessage],
     ) -> Self {
-        let receipt_handles: Vec<String> =
-            messages.iter().map(|message| message.receipt_handle.clone()).collect();
+        let receipt_handles = receipt_handles(messages);
         let (lose, lost) = watch::channel(None);
         let mut task = JoinSet::new();
         let (trail, held) = (Arc::clone(trail), batch.clone());

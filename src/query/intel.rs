@@ -13,9 +13,10 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use arrow::error::ArrowError;
 use datafusion::catalog::{MemTable, TableProvider};
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, SimpleScalarUDF, Volatility};
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::logical_expr::ScalarUDF;
 
+use super::function::by_column;
 use crate::intel::{Intel, Known};
 
 /// The function.
@@ -44,21 +45,11 @@ static INFO: LazyLock<Fields> = LazyLock::new(|| {
 
 /// Returns `ip_info`.
 pub(super) fn ip_info(intel: Arc<Intel>) -> ScalarUDF {
-    let run = move |args: &[ColumnarValue]| {
-        let is_column = args.iter().any(|arg| matches!(arg, ColumnarValue::Array(_)));
-        let arrays = ColumnarValue::values_to_arrays(args)?;
-        let texts = arrays.first().ok_or_else(|| exec_datafusion_err!("{IP_INFO} wants an address"))?;
+    by_column(IP_INFO, 1, DataType::Struct(INFO.clone()), move |args| {
+        let texts = args.first().ok_or_else(|| exec_datafusion_err!("an address is missing"))?;
         let texts = cast(texts, &DataType::Utf8)?;
-        let array: ArrayRef = Arc::new(describe(&intel, texts.as_string::<i32>())?);
-        if is_column {
-            Ok(ColumnarValue::Array(array))
-        } else {
-            ScalarValue::try_from_array(&array, 0).map(ColumnarValue::Scalar)
-        }
-    };
-    let signature = Signature::any(1, Volatility::Immutable);
-    let gives = DataType::Struct(INFO.clone());
-    ScalarUDF::from(SimpleScalarUDF::new_with_signature(IP_INFO, signature, gives, Arc::new(run)))
+        Ok(Arc::new(describe(&intel, texts.as_string::<i32>())?))
+    })
 }
 
 fn describe(intel: &Intel, texts: &StringArray) -> Result<StructArray, ArrowError> {

@@ -22,6 +22,7 @@ pub mod event_day;
 pub mod prune;
 pub mod table;
 pub mod views;
+mod function;
 mod athena;
 mod intel;
 pub mod session;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ashiato::demo::{ArchiveSpec, write_archive};
 use ashiato::ingest::archive::Archive;
 use ashiato::ingest::claim::{self, Claimed};
-use ashiato::ingest::commit::commit;
+use ashiato::ingest::commit::{Written, commit};
 use ashiato::ingest::lane::Lane;
 use ashiato::ingest::list::Lister;
 use ashiato::ingest::progress::Progress;
@@ -401,6 +401,14 @@ pub(crate) async fn claim(trail: &TestTrail, batch: &BatchId, messages: &[QueueM
     claim::claim(trail, batch, announced).await.unwrap()
 }
 
+/// Carries messages up to the commit; the batch holds its claims.
+pub(crate) async fn write_uncommitted(trail: &TestTrail, messages: &[QueueMessage]) -> (BatchId, Written) {
+    let batch = trail.name_batch();
+    let claimed = claim(trail, &batch, messages).await;
+    let written = Lane::new(trail.limits.segment).write_objects(claimed.work, trail).await.unwrap();
+    (batch, written)
+}
+
 pub(crate) fn site_of_two() -> (Site, Vec<String>) {
     let site = sweeping(Site::new());
     site.put(&key(REGION, "a"), &gzip(&file(&[record(1), record(2)])));
@@ -430,9 +438,7 @@ fn stopped_before_the_commit_nothing_is_seen_and_the_next_run_is_complete() {
     let (site, uids) = site_of_two();
     blocking(async {
         let (trail, messages) = trail(&site, early).await;
-        let claimed = claim(&trail, &trail.name_batch(), &messages).await;
-        let mut lane = Lane::new(trail.limits.segment);
-        let written = lane.write_objects(claimed.work, &trail).await.unwrap();
+        let (_, written) = write_uncommitted(&trail, &messages).await;
         assert_eq!((written.outcome.files.len(), written.outcome.set_aside.len()), (1, 1));
     });
     assert_eq!(site.lake_files().len(), 2, "rows and set-aside records were written");
@@ -451,10 +457,7 @@ fn stopped_before_the_delete_a_redelivery_adds_nothing() {
     let (site, uids) = site_of_two();
     blocking(async {
         let (trail, messages) = trail(&site, early).await;
-        let batch = trail.name_batch();
-        let claimed = claim(&trail, &batch, &messages).await;
-        let mut lane = Lane::new(trail.limits.segment);
-        let written = lane.write_objects(claimed.work, &trail).await.unwrap();
+        let (batch, written) = write_uncommitted(&trail, &messages).await;
         drop(commit(&trail.catalog, &batch, &written, early()).await.unwrap());
         assert_eq!(site.uids(), uids, "the commit shows the rows");
 
@@ -462,7 +465,7 @@ fn stopped_before_the_delete_a_redelivery_adds_nothing() {
         trail.queue.extend(&handles, Duration::ZERO).await.unwrap();
         let again = receive(&trail).await.expect("undeleted messages come again");
         assert_eq!(again.len(), messages.len());
-        let batch = trail.name_batch();
+        let (batch, mut lane) = (trail.name_batch(), Lane::new(trail.limits.segment));
         ingest_batch(&trail, &mut lane, &batch, &again).await.unwrap();
         assert!(receive(&trail).await.is_none(), "deleted, for nothing is left to do");
     });

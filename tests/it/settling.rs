@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use ashiato::aws::Aws;
 use ashiato::ingest::commit::commit;
-use ashiato::ingest::lane::Lane;
 use ashiato::lake::bucket::WriteSettings;
 use ashiato::lake::catalog::CatalogLimits;
 use ashiato::lake::settle::{SettleLimits, settle};
@@ -16,7 +15,8 @@ use ashiato::lake::{Catalog, Lake};
 
 use crate::archive::{REGION, Site, assert_same_rows, blocking, event_id, file, gzip, key, record};
 use crate::crash::{
-    assert_all_files_known, claim, early, generated, kills, read_once, site_of_two, sweeping, trail, wait,
+    assert_all_files_known, early, generated, kills, read_once, site_of_two, sweeping, trail, wait,
+    write_uncommitted,
 };
 use crate::worker::{Rig, signal, stop, until};
 
@@ -108,10 +108,7 @@ fn a_sweep_whose_clock_is_fast_leaves_a_live_batch_its_files() {
     let (site, uids) = site_of_two();
     blocking(async {
         let (trail, messages) = trail(&site, early).await;
-        let batch = trail.name_batch();
-        let claimed = claim(&trail, &batch, &messages).await;
-        let mut lane = Lane::new(trail.limits.segment);
-        let written = lane.write_objects(claimed.work, &trail).await.unwrap();
+        let (batch, written) = write_uncommitted(&trail, &messages).await;
         // To this run, which lets nothing grow old, the files are old; the batch still holds its claims.
         site.settle().ended(0);
         drop(commit(&trail.catalog, &batch, &written, early()).await.unwrap());

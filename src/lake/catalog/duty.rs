@@ -81,26 +81,19 @@ impl Catalog {
         }
     }
 
-    /// Lays a duty down, as done when it was.
+    /// Lays a duty down, which counts as done at a time: it is due again a while after that.
     ///
     /// # Errors
     /// The database failed; the lease ends by itself.
-    pub async fn end_duty(
-        &self,
-        duty: Duty,
-        holder: &BatchId,
-        done: Option<Timestamp>,
-    ) -> Result<(), CatalogError> {
-        sqlx::query(
-            "update duties set lease_until = 0, done_at = coalesce($1, done_at) where duty = $2 and holder = $3",
-        )
-        .bind(done.map(Timestamp::as_millisecond))
-        .bind(duty.word())
-        .bind(&holder.0)
-        .execute(&self.pool)
-        .await
-        .map(drop)
-        .map_err(CatalogError::doing("lay a duty down"))
+    pub async fn end_duty(&self, duty: Duty, holder: &BatchId, done: Timestamp) -> Result<(), CatalogError> {
+        sqlx::query("update duties set lease_until = 0, done_at = $1 where duty = $2 and holder = $3")
+            .bind(done.as_millisecond())
+            .bind(duty.word())
+            .bind(&holder.0)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(CatalogError::doing("lay a duty down"))
     }
 }
 
@@ -122,14 +115,14 @@ mod tests {
         assert!(begin(&other, at(11)).await, "one seems to be dead");
         let lost = catalog.renew_duty(Duty::Settle, &one, at(12), times.1).await;
         assert!(matches!(lost, Err(CatalogError::Fenced { .. })), "{lost:?}");
-        catalog.end_duty(Duty::Settle, &one, Some(at(12))).await.unwrap();
+        catalog.end_duty(Duty::Settle, &one, at(12)).await.unwrap();
         assert!(!begin(&one, at(13)).await, "what one says does not count any more");
         catalog.renew_duty(Duty::Settle, &other, at(20), times.1).await.unwrap();
         assert!(!begin(&one, at(29)).await);
-        catalog.end_duty(Duty::Settle, &other, Some(at(29))).await.unwrap();
+        catalog.end_duty(Duty::Settle, &other, at(29)).await.unwrap();
         assert!(!begin(&one, at(128)).await, "not due yet");
         assert!(begin(&one, at(129)).await);
-        catalog.end_duty(Duty::Settle, &one, None).await.unwrap();
-        assert!(begin(&other, at(130)).await, "it was not done");
+        catalog.end_duty(Duty::Settle, &one, at(29)).await.unwrap();
+        assert!(begin(&other, at(130)).await, "nothing was done since");
     }
 }

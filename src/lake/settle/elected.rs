@@ -54,8 +54,7 @@ pub async fn keep_settled(
                     done = run => done,
                     () = hold(catalog, &holder, lease, clock) => None,
                 };
-                if let Err(error) =
-                    catalog.end_duty(Duty::Settle, &holder, Some(ended(done, every, clock()))).await
+                if let Err(error) = catalog.end_duty(Duty::Settle, &holder, ended(done, every, clock())).await
                 {
                     tracing::debug!(
                         error = &error as &dyn std::error::Error,

@@ -14,50 +14,33 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::compute::kernels::cmp::eq;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMillisecondType};
-use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, SimpleScalarUDF, Volatility};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use datafusion::logical_expr::ScalarUDF;
 
 use super::json_path::JsonPath;
 use super::time;
 use crate::intel::Network;
+use crate::query::function::by_column;
 
 /// All of them.
 pub(super) fn all() -> Vec<ScalarUDF> {
     let time = || DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
     vec![
-        function("date_add", 3, time(), date_add),
-        function("date_diff", 3, DataType::Int64, date_diff),
-        function("date_format", 2, DataType::Utf8, date_format),
-        function("date_parse", 2, time(), date_parse),
-        function("from_iso8601_timestamp", 1, time(), from_iso8601_timestamp),
-        function("from_iso8601_date", 1, DataType::Date32, from_iso8601_date),
-        function("to_iso8601", 1, DataType::Utf8, to_iso8601),
-        function("from_unixtime", 1, time(), from_unixtime),
-        function("json_extract", 2, DataType::Utf8, json_extract),
-        function("json_extract_scalar", 2, DataType::Utf8, json_extract_scalar),
-        function("contains", 2, DataType::Boolean, contains),
-        function("ip_address", 1, DataType::Utf8, ip_address),
-        function("ip_order", 1, DataType::Utf8, ip_order),
-        function("ip_in_network", 2, DataType::Boolean, ip_in_network),
+        by_column("date_add", 3, time(), date_add),
+        by_column("date_diff", 3, DataType::Int64, date_diff),
+        by_column("date_format", 2, DataType::Utf8, date_format),
+        by_column("date_parse", 2, time(), date_parse),
+        by_column("from_iso8601_timestamp", 1, time(), from_iso8601_timestamp),
+        by_column("from_iso8601_date", 1, DataType::Date32, from_iso8601_date),
+        by_column("to_iso8601", 1, DataType::Utf8, to_iso8601),
+        by_column("from_unixtime", 1, time(), from_unixtime),
+        by_column("json_extract", 2, DataType::Utf8, json_extract),
+        by_column("json_extract_scalar", 2, DataType::Utf8, json_extract_scalar),
+        by_column("contains", 2, DataType::Boolean, contains),
+        by_column("ip_address", 1, DataType::Utf8, ip_address),
+        by_column("ip_order", 1, DataType::Utf8, ip_order),
+        by_column("ip_in_network", 2, DataType::Boolean, ip_in_network),
     ]
-}
-
-type Body = fn(&[ArrayRef]) -> Result<ArrayRef>;
-
-fn function(name: &'static str, arity: usize, gives: DataType, body: Body) -> ScalarUDF {
-    let run = move |args: &[ColumnarValue]| {
-        let is_column = args.iter().any(|arg| matches!(arg, ColumnarValue::Array(_)));
-        let arrays = ColumnarValue::values_to_arrays(args)?;
-        let array = body(&arrays).map_err(|error| error.context(name))?;
-        // Of constants, one row was computed and stands for all.
-        if is_column {
-            Ok(ColumnarValue::Array(array))
-        } else {
-            ScalarValue::try_from_array(&array, 0).map(ColumnarValue::Scalar)
-        }
-    };
-    let signature = Signature::any(arity, Volatility::Immutable);
-    ScalarUDF::from(SimpleScalarUDF::new_with_signature(name, signature, gives, Arc::new(run)))
 }
 
 /// The arguments of a call, read as what a function wants.
