@@ -3,6 +3,7 @@
 //! Columns by name, in any order: `id` (or `account_id`), `name`, `ou_path` (or `ou`), `owner` (or
 //! `team`), `email`, `status`. Whatever else stands there is a tag.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::IntelError;
@@ -34,7 +35,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Account>, IntelError> {
         .from_path(path)
         .map_err(|error| wrong(error.to_string()))?;
     let headers = reader.headers().map_err(|error| wrong(error.to_string()))?.clone();
-    let mut accounts = Vec::new();
+    let (mut accounts, mut lines) = (Vec::new(), HashMap::new());
     for (number, row) in reader.records().enumerate() {
         let row = row.map_err(|error| wrong(error.to_string()))?;
         let mut account = Account::default();
@@ -42,13 +43,22 @@ pub(super) fn read(path: &Path) -> Result<Vec<Account>, IntelError> {
             put(&mut account, header, value);
         }
         if account.uid.len() != 12 || !account.uid.bytes().all(|byte| byte.is_ascii_digit()) {
-            // A spreadsheet takes leading zeros away; a guess would name another account.
+            // A guess would name another account.
             let what = format!(
-                "line {}: '{}' is no account id of 12 digits in a column id or account_id",
+                "line {}: '{}' is no account id of 12 digits in a column id or account_id; spreadsheets take leading \
+                 zeros away, and a column is found by its name between commas",
                 number + 2,
                 account.uid.escape_debug()
             );
             return Err(wrong(what));
+        }
+        // Every row of a log would be there twice where it is joined.
+        if let Some(first) = lines.insert(account.uid.clone(), number + 2) {
+            return Err(wrong(format!(
+                "line {}: account {} stands in line {first} already",
+                number + 2,
+                account.uid
+            )));
         }
         accounts.push(account);
     }
@@ -96,6 +106,12 @@ mod tests {
             }
         );
         assert_eq!(accounts[1].uid, "111122223333");
+    }
+
+    #[test]
+    fn an_account_that_stands_twice_is_said_with_both_lines() {
+        let error = read_text("id,name\n111122223333,a\n444455556666,b\n111122223333,c\n").unwrap_err();
+        assert!(error.contains("line 4: account 111122223333 stands in line 2 already"), "{error}");
     }
 
     #[test]

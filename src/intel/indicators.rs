@@ -78,6 +78,10 @@ impl Indicators {
                 path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()).into();
             let found = read_list(&text).map_err(|what| IntelError::of(path, what))?;
             for (value, label) in found {
+                if is_wrong_network(&value) {
+                    let what = format!("'{}' is no network such as 203.0.113.0/24", value.escape_debug());
+                    return Err(IntelError::of(path, what));
+                }
                 indicators.insert(Indicator {
                     kind: IndicatorKind::of(&value),
                     value,
@@ -114,6 +118,12 @@ impl Indicators {
         let number = above.take_while(|name| name.contains('.')).find_map(|name| self.domains.get(name))?;
         self.all.get(*number)
     }
+}
+
+/// Says whether a value was to be a network and is none: taken for a text, it would warn of nothing.
+fn is_wrong_network(value: &str) -> bool {
+    let address = value.split('/').next().unwrap_or(value);
+    address.parse::<IpAddr>().is_ok() && Network::read(value).is_none()
 }
 
 type Found = Vec<(String, Option<String>)>;
@@ -267,6 +277,15 @@ mod tests {
         assert!(read_list("{}").unwrap_err().contains("STIX 2 bundle"));
         assert!(read_list("{").unwrap_err().contains("no JSON"));
         assert!(read_list("name,colour\nx,y\n").unwrap_err().contains("column of values"));
+    }
+
+    #[test]
+    fn a_network_that_is_none_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bad.txt");
+        std::fs::write(&path, "198.51.100.0/99\n").unwrap();
+        let error = Indicators::read(&[path]).unwrap_err().to_string();
+        assert!(error.contains("bad.txt: '198.51.100.0/99' is no network"), "{error}");
     }
 
     #[test]

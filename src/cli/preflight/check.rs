@@ -126,8 +126,12 @@ fn todo(text: &str) -> &'static str {
         "InvalidAccessKeyId",
     ]) {
         "the credentials are wrong or too old"
-    } else if says(&["no providers in chain", "CredentialsNotLoaded", "credentials provider was not enabled"])
-    {
+    } else if says(&[
+        "no providers in chain",
+        "CredentialsNotLoaded",
+        "loading credentials",
+        "credentials provider was not enabled",
+    ]) {
         "give credentials: environment, profile, or the role of the task or instance"
     } else if says(&["password authentication failed", "no password"]) {
         "check user and password in the URL, or PGPASSWORD"

@@ -97,7 +97,14 @@ pub(super) async fn run(
         None => checks
             .push(Check::not_asked("catalog", "no catalog is configured: give --catalog, or set catalog")),
     }
-    tell(&checks, args.json, out)
+    tell(&checks, args.json, out)?;
+    // A deployment that lost its settings must not look like one that has all its rights.
+    let is_idle = checks.iter().all(|check| matches!(check.verdict, Verdict::NotAsked(_)));
+    anyhow::ensure!(
+        !is_idle,
+        "nothing is configured, so nothing was checked: give --queue, --archive, --lake or --config"
+    );
+    Ok(Ending::Done)
 }
 
 /// Prints what was found. What is missing makes it fail.
