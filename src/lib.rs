@@ -2,7 +2,7 @@
 //!
 //! Two trails over one lake. The writing trail (`ingest`) carries objects of the
 //! log archive into Parquet; the reading trail (`query`) asks. They meet in
-//! `lake` and never name each other.
+//! `lake` and never name each other. `derive` keeps, beside the events, what makes answers fast.
 
 pub mod cpu;
 pub mod aws;
@@ -11,6 +11,7 @@ pub mod intel;
 pub mod lake;
 pub mod ingest;
 pub mod query;
+pub mod derive;
 pub mod demo;
 pub mod config;
 pub mod cli;

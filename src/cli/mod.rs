@@ -13,6 +13,7 @@ mod health;
 mod metrics;
 mod dlq;
 mod settle;
+mod derive;
 mod status;
 mod quarantine;
 mod query;
@@ -107,6 +108,8 @@ enum Verb {
     /// Merges recent files into the Security Lake layout and removes duplicates.
     #[command(after_help = SETTLE_EXAMPLES)]
     Settle,
+    /// Keeps footprints and the other derived tables, from which answers are made.
+    Derive(derive::DeriveArgs),
     /// Asks the lake with SQL, once or at a prompt.
     Query(query::QueryArgs),
     /// Lists and shows the questions that `query --named` asks.
@@ -299,6 +302,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         #[cfg(not(feature = "lambda"))]
         Verb::Lambda => Ok(Ending::Done),
         Verb::Settle => settle::run(session).await,
+        Verb::Derive(args) => derive::run(&args, session).await,
         Verb::Query(args) => ask(args, session).await,
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,

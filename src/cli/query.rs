@@ -210,10 +210,10 @@ fn report(args: &QueryArgs, answer: Answer, err: Writer<'_>) -> anyhow::Result<(
         writeln!(err, "stopped after {max_rows} rows, there are more")?;
     }
     if args.stats {
-        let QueryStats { rows, files_opened, files_visible, bytes_read } = answer.stats;
+        let QueryStats { rows, files_opened, files_visible, bytes_read, bytes_visible } = answer.stats;
         writeln!(
             err,
-            "{rows} rows, {files_opened} of {files_visible} files opened, {bytes_read} bytes read"
+            "{rows} rows, {files_opened} of {files_visible} files opened, {bytes_read} of {bytes_visible} bytes read"
         )?;
     }
     Ok(())

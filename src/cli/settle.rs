@@ -17,6 +17,7 @@ pub(crate) async fn run(session: Session<'_>) -> anyhow::Result<Ending> {
     })
     .await?;
     print(out, summary, started.elapsed())?;
+    super::derive::keep(&config, (&catalog, &lake), out, is_watched.then_some(err)).await?;
     Ok(Ending::Done)
 }
 

@@ -1,5 +1,6 @@
 //! `ashiato worker`: reads what a queue announces until it is told to stop.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,14 @@ use tokio::sync::watch;
 use super::ingest::summary;
 use super::{Ending, Session, health, now};
 use crate::config::WorkerSettings;
+use crate::derive::{DeriveLimits, DeriveSummary, derive};
 use crate::ingest::archive::Archive;
 use crate::ingest::progress::{Progress, Totals};
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
 use crate::ingest::{Outage, Trail};
 use crate::lake::settle::{Schedule, SettleSummary, keep_settled};
+use crate::lake::{Catalog, Lake};
+use crate::query::Engine;
 
 /// How often the log says what was done.
 const TELL_EVERY: Duration = Duration::from_mins(1);
@@ -62,6 +66,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let Session { config, aws, catalog, lake, out, .. } = session;
     let started = Instant::now();
     let mut ends = Ends::listen()?;
+    let query_limits = config.query_limits();
     let mut limits = config.ingest;
     limits.outage = Outage::Wait;
     let url = args.url(&config.worker)?;
@@ -72,6 +77,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let (stop, stopped) = watch::channel(false);
     let schedule = Schedule { every: config.settle.every, lease: limits.lease, clock: now };
     let (catalog_settled, lake_settled) = (catalog.clone(), lake.clone());
+    let engine = Engine::new(catalog_settled.clone(), &lake_settled, query_limits)?;
     let trail = Arc::new(Trail {
         queue,
         archive: Arc::new(Archive::new(config.declarations, Arc::clone(&aws))),
@@ -85,10 +91,15 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         Some(address) => Some(health::serve(address, Arc::clone(&trail), settings).await?),
         None => None,
     };
+    let derive_limits = DeriveLimits { grace: config.settle.hot_grace, ..DeriveLimits::default() };
     let settling = async {
         if !schedule.every.is_zero() {
             let places = (&catalog_settled, &lake_settled);
-            keep_settled(places, &config.settle, schedule, stopped.clone(), say_settled).await;
+            keep_settled(places, &config.settle, schedule, stopped.clone(), async |done| {
+                say_settled(done);
+                derive_settled((&engine, places.0, places.1), derive_limits, &stopped).await;
+            })
+            .await;
         }
     };
     let lanes = async {
@@ -147,6 +158,25 @@ impl Ends {
 fn say_settled(done: SettleSummary) {
     let SettleSummary { files_in, files_out, rows_in, rows_out, duplicates, bytes_out, swept } = done;
     tracing::info!(files_in, files_out, rows_in, rows_out, duplicates, bytes_out, swept, "settled");
+}
+
+/// Derives what is settled now; what fails is tried again after the next settling, and computed for queries until then.
+async fn derive_settled(
+    places: (&Engine, &Catalog, &Lake),
+    limits: DeriveLimits,
+    stopped: &watch::Receiver<bool>,
+) {
+    let derived = derive(places, limits, now, |_, _, _| {
+        if *stopped.borrow() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    match derived.await {
+        Ok(DeriveSummary { derivations, files_read, rows_read, rows, bytes, swept }) => {
+            tracing::info!(derivations, files_read, rows_read, rows, bytes, swept, "derived");
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "deriving failed, it is tried again");
+        }
+    }
 }
 
 /// Says what was done since the last time; an alarm may sum it up, or miss it when nobody says it.

@@ -20,6 +20,7 @@ use crate::lake::bucket::WriteSettings;
 use crate::lake::catalog::{CatalogLimits, CatalogPlace};
 use crate::lake::settle::SettleLimits;
 use crate::lake::store::{Place, StoreError};
+use crate::query::QueryLimits;
 use written::Written;
 
 /// The file that is read when `--config` names none.
@@ -177,6 +178,12 @@ fn variable(key: &str) -> String {
 }
 
 impl Config {
+    /// Returns what queries may take.
+    pub fn query_limits(&self) -> QueryLimits {
+        let limits = QueryLimits { spill_dir: self.query_spill_folder.clone(), ..QueryLimits::default() };
+        QueryLimits { memory_bytes: self.query_memory_bytes.unwrap_or(limits.memory_bytes), ..limits }
+    }
+
     /// Reads the file that was named, or `ashiato.toml` when it is there, and the environment over it.
     ///
     /// # Errors

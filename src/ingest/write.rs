@@ -49,7 +49,7 @@ pub fn write(
         }
         None => (FileKind::Hot, hot_key(batch.table, batch.day, name), FilePurpose::Hot),
     };
-    let mut encoder = Encoder::new(batch.table, purpose);
+    let mut encoder = Encoder::new(batch.table.schema(), purpose);
     for rows in rows {
         encoder.write(&rows?)?;
     }

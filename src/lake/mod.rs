@@ -1,11 +1,12 @@
 //! The lake: which tables it has, where their files lie, what is visible.
 //!
-//! `table` and `path` are the layout, `store` and `bucket` open a folder or bucket,
+//! `table`, `derived` and `path` are the layout, `store` and `bucket` open a folder or bucket,
 //! `catalog` is the one source of truth about what has been read and what can
 //! be seen, and `settle` brings recent files into the Security Lake layout.
 //! Neither reading nor writing trail is known here: they meet in the lake.
 
 pub mod table;
+pub mod derived;
 pub mod path;
 pub mod parquet;
 pub mod bucket;

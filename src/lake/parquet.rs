@@ -17,8 +17,7 @@ use parquet::schema::types::ColumnPath;
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch};
 use arrow::datatypes::Int32Type;
 
-use super::table::Table;
-use crate::ocsf::schema::{Leaf, LeafType};
+use crate::ocsf::schema::{Leaf, LeafType, TableSchema};
 
 /// Rows of a row group: about 8 MB compressed, far below the limit, so that a reader of one needle reads little.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
@@ -26,6 +25,8 @@ const ROW_GROUP_ROWS: usize = 128 * 1024;
 const PAGE_BYTES: usize = 512 * 1024;
 /// Rows of a data page: what a needle costs.
 const PAGE_ROWS: usize = 8 * 1024;
+/// The same of derived tables, which are read for needles more than for anything else.
+const DERIVED_PAGE_ROWS: usize = 2 * 1024;
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +38,18 @@ pub enum FilePurpose {
         /// About how many rows it will have: bloom filters are made for as many values.
         rows: u64,
     },
+    /// Kept, and sorted otherwise than by time.
+    Derived {
+        /// About how many rows it will have.
+        rows: u64,
+        /// The columns it is sorted by.
+        order: &'static [&'static str],
+    },
 }
 
 /// Encodes one file in memory.
 pub struct Encoder {
-    table: Table,
+    schema: &'static TableSchema,
     purpose: FilePurpose,
     /// There once the first rows have come.
     writer: Option<ArrowWriter<Vec<u8>>>,
@@ -49,17 +57,14 @@ pub struct Encoder {
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder")
-            .field("table", &self.table)
-            .field("bytes", &self.held_bytes())
-            .finish_non_exhaustive()
+        f.debug_struct("Encoder").field("bytes", &self.held_bytes()).finish_non_exhaustive()
     }
 }
 
 impl Encoder {
-    /// Starts a file of a table.
-    pub fn new(table: Table, purpose: FilePurpose) -> Self {
-        Self { table, purpose, writer: None }
+    /// Starts a file with the columns of a table.
+    pub fn new(schema: &'static TableSchema, purpose: FilePurpose) -> Self {
+        Self { schema, purpose, writer: None }
     }
 
     /// Adds rows.
@@ -76,9 +81,9 @@ impl Encoder {
     fn start(&mut self, rows: Option<&RecordBatch>) -> Result<&mut ArrowWriter<Vec<u8>>, ParquetError> {
         // The types are Parquet's own, from which crawlers and readers infer the columns.
         let options = ArrowWriterOptions::new()
-            .with_properties(properties(self.table, self.purpose, rows))
+            .with_properties(properties(self.schema, self.purpose, rows))
             .with_skip_arrow_metadata(true);
-        let schema = std::sync::Arc::clone(&self.table.schema().arrow);
+        let schema = std::sync::Arc::clone(&self.schema.arrow);
         Ok(self.writer.insert(ArrowWriter::try_new_with_options(Vec::new(), schema, options)?))
     }
 
@@ -100,7 +105,7 @@ impl Encoder {
 }
 
 /// Returns the settings for a table's files.
-fn properties(table: Table, purpose: FilePurpose, rows: Option<&RecordBatch>) -> WriterProperties {
+fn properties(schema: &TableSchema, purpose: FilePurpose, rows: Option<&RecordBatch>) -> WriterProperties {
     let level = ZstdLevel::try_new(1).unwrap_or_default();
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
@@ -109,16 +114,25 @@ fn properties(table: Table, purpose: FilePurpose, rows: Option<&RecordBatch>) ->
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_created_by("ashiato".to_owned());
-    for leaf in &table.schema().leaves {
+    for leaf in &schema.leaves {
         let is_same = rows.is_some_and(|rows| is_same_in_all(rows, &leaf.path));
         builder = leaf_properties(builder, leaf, (purpose, is_same));
     }
-    let time = table.schema().leaves.iter().position(|leaf| leaf.path == "time");
-    if let (FilePurpose::Settled { .. }, Some(time)) =
-        (purpose, time.and_then(|time| i32::try_from(time).ok()))
-    {
-        let by_time = SortingColumn { column_idx: time, descending: false, nulls_first: false };
-        builder = builder.set_sorting_columns(Some(vec![by_time]));
+    let order: &[&str] = match purpose {
+        FilePurpose::Hot => &[],
+        FilePurpose::Settled { .. } => &["time"],
+        FilePurpose::Derived { order, .. } => {
+            builder = builder.set_data_page_row_count_limit(DERIVED_PAGE_ROWS);
+            order
+        }
+    };
+    let order = order.iter().filter_map(|name| {
+        let at = schema.leaves.iter().position(|leaf| leaf.path == *name)?;
+        Some(SortingColumn { column_idx: i32::try_from(at).ok()?, descending: false, nulls_first: false })
+    });
+    let order: Vec<_> = order.collect();
+    if !order.is_empty() {
+        builder = builder.set_sorting_columns(Some(order));
     }
     builder.build()
 }
@@ -138,14 +152,29 @@ fn leaf_properties(
         if !repeated && has_statistics(leaf) {
             builder = builder.set_column_statistics_enabled(column.clone(), EnabledStatistics::Page);
         }
-        if let (true, FilePurpose::Settled { rows }) = (leaf.needle, purpose) {
-            let values = rows.clamp(64, ROW_GROUP_ROWS as u64);
+        if let (true, Some(values)) = (leaf.needle, values_to_find(purpose, leaf)) {
             builder = builder
                 .set_column_bloom_filter_enabled(column.clone(), true)
                 .set_column_bloom_filter_max_ndv(column, values);
         }
         builder
     })
+}
+
+/// Returns for how many values a bloom filter is made at most. Where a file is sorted by the column, the least and
+/// greatest values of its pages find them.
+fn values_to_find(purpose: FilePurpose, leaf: &Leaf) -> Option<u64> {
+    let rows = match purpose {
+        FilePurpose::Hot => return None,
+        FilePurpose::Settled { rows } => rows,
+        FilePurpose::Derived { rows, order } => {
+            if order.first() == Some(&leaf.path.as_str()) {
+                return None;
+            }
+            rows
+        }
+    };
+    Some(rows.clamp(64, ROW_GROUP_ROWS as u64))
 }
 
 /// Says whether the least and the greatest value of a page help a reader. Rows are ordered by time: numbers and

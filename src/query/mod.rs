@@ -23,6 +23,7 @@ pub mod prune;
 pub mod table;
 pub mod views;
 mod function;
+pub mod derived;
 mod athena;
 mod intel;
 pub mod session;

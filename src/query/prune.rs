@@ -217,6 +217,11 @@ impl Scope {
                 .then(|| (self.times.first.unwrap_or(i64::MIN), self.times.last.unwrap_or(i64::MAX))),
         }
     }
+
+    /// The filter for derived tables: their rows are of a day, so that times choose days alone.
+    pub(super) fn derived_filter(&self) -> FileFilter {
+        FileFilter { table: None, times: None, ..self.file_filter(Table::ApiActivity) }
+    }
 }
 
 fn both(a: Option<&BTreeSet<String>>, b: Option<&BTreeSet<String>>) -> Option<BTreeSet<String>> {
@@ -246,7 +251,8 @@ impl Subject {
             "region" | "cloud.region" => Self::Region,
             "eventday" => Self::Day,
             "time" => Self::Time,
-            "time_dt" => Self::Moment,
+            // A derived row is of the day of its first event, so that what is asked of that finds its file.
+            "time_dt" | "first_seen" | "issued_at" => Self::Moment,
             _ => return None,
         })
     }

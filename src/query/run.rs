@@ -34,6 +34,8 @@ pub struct QueryStats {
     pub files_opened: u64,
     /// Files that were visible in the tables asked.
     pub files_visible: u64,
+    /// The bytes of those.
+    pub bytes_visible: u64,
     /// Bytes read from the store.
     pub bytes_read: u64,
 }
@@ -117,11 +119,12 @@ impl Rows {
 
     /// Returns what the query has cost up to now.
     pub fn stats(&self) -> QueryStats {
-        let (files_visible, files_opened) = self.session.counts.read();
+        let (files_visible, bytes_visible, files_opened) = self.session.counts.read();
         QueryStats {
             rows: self.rows,
             files_opened,
             files_visible,
+            bytes_visible,
             bytes_read: bytes_read(self.plan.as_ref()),
         }
     }
@@ -238,7 +241,7 @@ fn running(error: &DataFusionError, limit_bytes: usize) -> QueryError {
 
 /// Says whether a file was not there. DataFusion's Parquet reader keeps of the store's error
 /// only its text, so the text is what there is; taking another error for it costs one plan.
-fn is_gone(error: &DataFusionError) -> bool {
+pub(super) fn is_gone(error: &DataFusionError) -> bool {
     let text = error.to_string();
     text.contains("Object at location") && text.contains("not found")
 }

@@ -19,11 +19,11 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::athena;
 use super::error::{Cause, QueryError};
 use super::intel;
 use super::table::{STORE_URL, ScanCounts};
 use super::views::{ATHENA_CATALOGS, CATALOG, Databases, Names, SCHEMA, Unlisted};
+use super::{athena, derived};
 use crate::intel::Intel;
 use crate::lake::{Catalog, Lake};
 
@@ -98,6 +98,7 @@ impl Engine {
         let counts = Arc::new(ScanCounts::default());
         let context = SessionContext::new_with_config_rt(self.config(), Arc::clone(&self.runtime));
         athena::register(&context);
+        derived::function::register(&context);
         context.register_udf(intel::ip_info(Arc::clone(&self.intel)));
         let names = Names::new(self.catalog.clone(), Arc::clone(&self.intel), Arc::clone(&counts));
         context.register_catalog(CATALOG, Arc::new(Databases(Arc::clone(&names))));

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics};
@@ -22,6 +22,7 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::functions::core::expr_fn::get_field_path;
 use datafusion::logical_expr::expr::Case;
@@ -35,7 +36,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use super::error::QueryError;
 use super::event_day::event_day;
 use super::prune::Scope;
-use crate::lake::catalog::{Catalog, LakeFile};
+use crate::lake::catalog::{Catalog, CatalogError, LakeFile};
 use crate::lake::table::Table;
 
 /// How DataFusion names the store of the lake.
@@ -91,31 +92,47 @@ fn or_else(path: &[&str], word: &str) -> Expr {
 #[derive(Debug, Default)]
 pub(super) struct ScanCounts {
     visible: AtomicU64,
+    visible_bytes: AtomicU64,
     opened: AtomicU64,
 }
 
 impl ScanCounts {
-    fn add(&self, visible: u64, opened: usize) {
+    /// Adds files that were visible, and those of them that the filters left.
+    pub(super) fn add(&self, (visible, bytes): (u64, u64), opened: usize) {
         self.visible.fetch_add(visible, Ordering::Relaxed);
+        self.visible_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.opened.fetch_add(u64::try_from(opened).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Starts anew, for the second try of a query.
     pub(super) fn reset(&self) {
-        self.visible.store(0, Ordering::Relaxed);
-        self.opened.store(0, Ordering::Relaxed);
+        for count in [&self.visible, &self.visible_bytes, &self.opened] {
+            count.store(0, Ordering::Relaxed);
+        }
     }
 
-    /// Returns how many files were visible, and how many of them the filters left.
-    pub(super) fn read(&self) -> (u64, u64) {
-        (self.visible.load(Ordering::Relaxed), self.opened.load(Ordering::Relaxed))
+    /// Returns how many files were visible, their bytes, and how many of them the filters left.
+    pub(super) fn read(&self) -> (u64, u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.visible), read(&self.visible_bytes), read(&self.opened))
     }
+}
+
+/// The number of a file that was named, as a column of its rows.
+pub(super) const PART: &str = "part";
+
+/// Which files a table has.
+enum Files {
+    /// Those that the catalog shows.
+    Visible(Catalog),
+    /// These, each with its number.
+    Named(Vec<(i32, LakeFile)>),
 }
 
 /// One table, for one query.
 pub(super) struct LakeTable {
     table: Table,
-    catalog: Catalog,
+    files: Files,
     counts: Arc<ScanCounts>,
     schema: SchemaRef,
 }
@@ -129,9 +146,14 @@ impl fmt::Debug for LakeTable {
 impl LakeTable {
     /// Returns the table; its scans add to `counts`.
     pub(super) fn new(table: Table, catalog: Catalog, counts: Arc<ScanCounts>) -> Self {
-        let computed = Computed::ALL.map(|column| Arc::new(Field::new(column.name(), DataType::Utf8, true)));
-        let fields = file_schema(table).fields().iter().cloned().chain(computed);
-        Self { table, catalog, counts, schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())) }
+        Self { table, files: Files::Visible(catalog), counts, schema: Arc::new(Schema::new(columns(table))) }
+    }
+
+    /// Returns a table of named files: their numbers are a column more.
+    pub(super) fn of(table: Table, files: Vec<(i32, LakeFile)>, counts: Arc<ScanCounts>) -> Self {
+        let mut fields = columns(table);
+        fields.push(part());
+        Self { table, files: Files::Named(files), counts, schema: Arc::new(Schema::new(fields)) }
     }
 
     async fn plan(
@@ -156,20 +178,25 @@ impl LakeTable {
     }
 
     /// Asks the catalog. A filter that nothing can pass costs only the count.
-    async fn files(&self, filters: &[Expr]) -> Result<Vec<LakeFile>> {
-        let failed = |source| {
-            DataFusionError::External(Box::new(QueryError::Catalog { table: self.table.sql_name(), source }))
+    async fn files(&self, filters: &[Expr]) -> Result<Vec<(i32, LakeFile)>> {
+        let catalog = match &self.files {
+            Files::Visible(catalog) => catalog,
+            Files::Named(files) => {
+                self.counts.add((files.len() as u64, bytes_of(files)), files.len());
+                return Ok(files.clone());
+            }
         };
-        let visible = self.catalog.visible_count(self.table).await.map_err(failed)?;
+        let failed = |source| catalog_failed(self.table.sql_name(), source);
+        let visible = catalog.visible_count(self.table).await.map_err(failed)?;
         let scope = Scope::of_all(filters);
         let files = if scope.is_nothing() {
             Vec::new()
         } else {
             let filter = scope.file_filter(self.table);
-            self.catalog.visible_files(&filter).await.map_err(failed)?
+            catalog.visible_files(&filter).await.map_err(failed)?
         };
         self.counts.add(visible, files.len());
-        Ok(files)
+        Ok(files.into_iter().map(|file| (0, file)).collect())
     }
 
     /// The columns of the file that the wanted ones are or are computed from, in file order.
@@ -180,6 +207,8 @@ impl LakeTable {
             .iter()
             .map(|field| match computed(field.name()) {
                 Some(column) => schema.index_of(column.base()),
+                // It comes behind those of the file.
+                None if field.name() == PART => Ok(schema.fields().len()),
                 None => schema.index_of(field.name()),
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -230,28 +259,59 @@ fn computed(name: &str) -> Option<Computed> {
     Computed::ALL.into_iter().find(|column| column.name() == name)
 }
 
-/// The scan of the files. DataFusion's physical filter pushdown gives it the predicate.
+fn columns(table: Table) -> Vec<FieldRef> {
+    let computed = Computed::ALL.map(|column| Arc::new(Field::new(column.name(), DataType::Utf8, true)));
+    file_schema(table).fields().iter().cloned().chain(computed).collect()
+}
+
+fn part() -> FieldRef {
+    Arc::new(Field::new(PART, DataType::Int32, true))
+}
+
+fn bytes_of(files: &[(i32, LakeFile)]) -> u64 {
+    files.iter().map(|(_, file)| file.bytes).sum()
+}
+
+pub(super) fn catalog_failed(table: &'static str, source: CatalogError) -> DataFusionError {
+    DataFusionError::External(Box::new(QueryError::Catalog { table, source }))
+}
+
+/// The scan of a table's files.
 fn scan(
     table: Table,
-    files: Vec<LakeFile>,
+    files: Vec<(i32, LakeFile)>,
     (bases, limit): (Vec<usize>, Option<usize>),
     partitions: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = file_schema(table);
-    let statistics = total_statistics(schema, &files);
-    let files = files.into_iter().map(|file| {
+    let whole = TableSchema::builder(Arc::clone(schema)).with_table_partition_cols(vec![part()]).build();
+    let statistics = total_statistics(whole.table_schema(), &files);
+    let files = files.into_iter().map(|(part, file)| {
         let statistics = file_statistics(schema, &file);
-        PartitionedFile::new(file.key, file.bytes).with_statistics(Arc::new(statistics))
+        PartitionedFile::new(file.key, file.bytes)
+            .with_partition_values(vec![ScalarValue::from(part)])
+            .with_statistics(Arc::new(statistics))
     });
-    let groups = FileGroup::new(files.collect()).split_files(partitions);
-    let source = Arc::new(ParquetSource::new(Arc::clone(schema)));
-    let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, source)
+    scan_files(whole, files.collect(), (bases, limit, Some(statistics)), partitions)
+}
+
+/// The scan of files that share their columns. DataFusion's physical filter pushdown gives it the predicate.
+pub(super) fn scan_files(
+    schema: TableSchema,
+    files: Vec<PartitionedFile>,
+    (columns, limit, statistics): (Vec<usize>, Option<usize>, Option<Statistics>),
+    partitions: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let groups = FileGroup::new(files).split_files(partitions);
+    let source = Arc::new(ParquetSource::new(schema));
+    let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, source)
         .with_file_groups(groups)
-        .with_statistics(statistics)
-        .with_projection_indices(Some(bases))?
-        .with_limit(limit)
-        .build();
-    Ok(DataSourceExec::from_data_source(config))
+        .with_projection_indices(Some(columns))?
+        .with_limit(limit);
+    if let Some(statistics) = statistics {
+        config = config.with_statistics(statistics);
+    }
+    Ok(DataSourceExec::from_data_source(config.build()))
 }
 
 /// Puts the computed columns on top, in the order that was asked for.
@@ -283,11 +343,11 @@ fn file_statistics(schema: &Schema, file: &LakeFile) -> Statistics {
     statistics(schema, (file.rows, file.bytes), (file.time_min, file.time_max))
 }
 
-fn total_statistics(schema: &Schema, files: &[LakeFile]) -> Statistics {
-    let rows = files.iter().map(|file| file.rows).sum();
-    let bytes = files.iter().map(|file| file.bytes).sum();
-    let first = files.iter().map(|file| file.time_min).min();
-    let last = files.iter().map(|file| file.time_max).max();
+fn total_statistics(schema: &Schema, files: &[(i32, LakeFile)]) -> Statistics {
+    let rows = files.iter().map(|(_, file)| file.rows).sum();
+    let bytes = bytes_of(files);
+    let first = files.iter().map(|(_, file)| file.time_min).min();
+    let last = files.iter().map(|(_, file)| file.time_max).max();
     statistics(schema, (rows, bytes), (first.unwrap_or(i64::MIN), last.unwrap_or(i64::MAX)))
 }
 

@@ -17,10 +17,12 @@ use datafusion::functions::core::expr_fn::get_field;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, LogicalPlanBuilder, col, lit};
 
+use super::derived::table::DerivedTable;
 use super::intel;
 use super::table::{LakeTable, ScanCounts};
 use crate::intel::Intel;
 use crate::lake::catalog::Catalog;
+use crate::lake::derived::Derived;
 use crate::lake::table::Table;
 
 /// The catalog of names that need no qualifier.
@@ -120,6 +122,10 @@ impl Names {
         if let Some(view) = View::ALL.into_iter().find(|view| view.name() == name) {
             return self.view(view).map(Some);
         }
+        if let Some(derived) = Derived::from_name(name) {
+            let (catalog, counts) = (self.catalog.clone(), Arc::clone(&self.counts));
+            return Ok(Some(Arc::new(DerivedTable::new(derived, catalog, counts))));
+        }
         let service = |name| self.data_of_service(name).map(Some);
         match Native::read(name) {
             Some(Native::Management) => {
@@ -208,7 +214,8 @@ impl Names {
 /// Returns the names that reports and errors list.
 pub(super) fn listed() -> impl Iterator<Item = &'static str> {
     let tables = Table::ALL.into_iter().map(Table::sql_name);
-    tables.chain(View::ALL.map(View::name)).chain([intel::ACCOUNTS, intel::INDICATORS])
+    let derived = Derived::ALL.map(Derived::name);
+    tables.chain(View::ALL.map(View::name)).chain(derived).chain([intel::ACCOUNTS, intel::INDICATORS])
 }
 
 type Found<'a> =

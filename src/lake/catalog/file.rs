@@ -124,7 +124,7 @@ pub struct Settling {
     pub duplicates: u64,
 }
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "file_key, source_name, kind, event_day, account, region, row_count, byte_count, time_min, time_max";
 
 impl Catalog {
@@ -135,17 +135,7 @@ impl Catalog {
     pub async fn visible_files(&self, filter: &FileFilter) -> Result<Vec<LakeFile>, CatalogError> {
         let what = "list visible files";
         let mut select = Statement::new(format!("select {COLUMNS} from files where state = 'visible'"));
-        if let Some(table) = filter.table {
-            select.push(" and source_name = ").text(table.source_name());
-        }
-        if let Some((first, last)) = filter.days {
-            select.push(" and event_day between ").number(i64::from(first.number()));
-            select.push(" and ").number(i64::from(last.number()));
-        }
-        if let Some((first, last)) = filter.times {
-            select.push(" and time_max >= ").number(first).push(" and time_min <= ").number(last);
-        }
-        push_slices(&mut select, filter);
+        push_filter(&mut select, filter);
         select.push(" order by source_name, event_day, file_key");
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
         let rows = select.fetch_all(&mut transaction).await.map_err(CatalogError::doing(what))?;
@@ -194,17 +184,20 @@ impl Catalog {
         Ok(rows.iter().filter_map(read_file).collect())
     }
 
-    /// Returns how many files of a table are visible.
+    /// Returns how many files of a table are visible, and their bytes.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn visible_count(&self, table: Table) -> Result<u64, CatalogError> {
-        let row = sqlx::query("select count(*) from files where state = 'visible' and source_name = $1")
-            .bind(table.source_name())
-            .fetch_one(&self.pool)
-            .await
-            .map_err(CatalogError::doing("count visible files"))?;
-        Ok(count(&row, 0))
+    pub async fn visible_count(&self, table: Table) -> Result<(u64, u64), CatalogError> {
+        let row = sqlx::query(
+            "select count(*), cast(coalesce(sum(byte_count), 0) as bigint) from files
+             where state = 'visible' and source_name = $1",
+        )
+        .bind(table.source_name())
+        .fetch_one(&self.pool)
+        .await
+        .map_err(CatalogError::doing("count visible files"))?;
+        Ok((count(&row, 0), count(&row, 1)))
     }
 
     /// Returns the accounts and Regions of hot files, in the order of their rows.
@@ -333,6 +326,21 @@ impl Catalog {
     }
 }
 
+/// Pushes what a filter leaves of visible files.
+pub(super) fn push_filter(select: &mut Statement, filter: &FileFilter) {
+    if let Some(table) = filter.table {
+        select.push(" and source_name = ").text(table.source_name());
+    }
+    if let Some((first, last)) = filter.days {
+        select.push(" and event_day between ").number(i64::from(first.number()));
+        select.push(" and ").number(i64::from(last.number()));
+    }
+    if let Some((first, last)) = filter.times {
+        select.push(" and time_max >= ").number(first).push(" and time_min <= ").number(last);
+    }
+    push_slices(select, filter);
+}
+
 /// Account and Region are asked of one slice together: a file with this account and, elsewhere
 /// in it, that Region has nothing to say.
 fn push_slices(select: &mut Statement, filter: &FileFilter) {
@@ -352,7 +360,7 @@ fn push_slices(select: &mut Statement, filter: &FileFilter) {
     select.push("))");
 }
 
-fn read_file(row: &AnyRow) -> Option<LakeFile> {
+pub(super) fn read_file(row: &AnyRow) -> Option<LakeFile> {
     let kind = if row.get::<&str, _>(2) == "hot" { FileKind::Hot } else { FileKind::Settled };
     let rows = count(row, 6);
     let slice = match (row.get::<Option<&str>, _>(4), row.get::<Option<&str>, _>(5)) {

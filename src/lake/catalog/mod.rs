@@ -23,11 +23,13 @@ mod row;
 mod claim;
 mod duty;
 mod file;
+mod derivation;
 mod set_aside;
 mod listing;
 mod report;
 
 pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectOutcome, ObjectState};
+pub use derivation::{Derivation, DerivedFile, DerivedPart, DerivedSummary, DerivedView};
 pub use duty::Duty;
 pub use file::{FileFilter, FileKind, LakeFile, Settling, Slice};
 pub use place::CatalogPlace;
@@ -89,6 +91,8 @@ pub struct Catalog {
     pool: AnyPool,
     /// Starts a transaction that writes.
     begin: &'static str,
+    /// Starts a transaction whose statements all see one moment.
+    begin_read: &'static str,
     /// What is claimed of what was given up.
     failed: Failed,
 }
@@ -136,11 +140,11 @@ impl Catalog {
             .map_err(|source| CatalogError::Open { path: place.to_string(), source })?;
         // Taking SQLite's write lock at once: two writers then wait for each other instead of failing when the
         // second one upgrades its read.
-        let begin = match place {
-            CatalogPlace::File(_) => "begin immediate",
-            CatalogPlace::Postgres(_) => "begin",
+        let (begin, begin_read) = match place {
+            CatalogPlace::File(_) => ("begin immediate", "begin"),
+            CatalogPlace::Postgres(_) => ("begin", "begin isolation level repeatable read"),
         };
-        let catalog = Self { pool, begin, failed: Failed::Done };
+        let catalog = Self { pool, begin, begin_read, failed: Failed::Done };
         catalog.migrate().await?;
         Ok(catalog)
     }

@@ -34,13 +34,13 @@ pub struct Schedule {
 }
 
 /// Settles whenever that is due and nobody else does, until `stop` says so: then the files in hand are finished.
-/// `told` hears of each run.
+/// `then` follows each run.
 pub async fn keep_settled(
     (catalog, lake): (&Catalog, &Lake),
     limits: &SettleLimits,
     Schedule { every, lease, clock }: Schedule,
     mut stop: watch::Receiver<bool>,
-    mut told: impl FnMut(SettleSummary),
+    mut then: impl AsyncFnMut(SettleSummary),
 ) {
     let holder = BatchId(uuid::Uuid::now_v7().simple().to_string());
     let look_every = (every / LOOKS).min(LOOK_EVERY_MAX);
@@ -61,7 +61,9 @@ pub async fn keep_settled(
                         "the duty's lease ends by itself"
                     );
                 }
-                done.into_iter().for_each(&mut told);
+                if let Some(done) = done {
+                    then(done).await;
+                }
             }
             Ok(false) => {}
             Err(error) => {

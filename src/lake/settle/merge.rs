@@ -414,7 +414,7 @@ impl Output {
         let open = match &mut self.open {
             Some(open) => open,
             None => self.open.insert(Open {
-                encoder: Encoder::new(self.table, purpose),
+                encoder: Encoder::new(self.table.schema(), purpose),
                 slices: Vec::new(),
                 rows: 0,
                 time_min: from,

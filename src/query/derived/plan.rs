@@ -1,0 +1,99 @@
+//! What is derived, as a plan over files that are named one by one.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, Result};
+use datafusion::datasource::ViewTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, col, ident};
+use datafusion::prelude::SessionContext;
+
+use crate::lake::catalog::LakeFile;
+use crate::lake::derived::{Derived, Origin};
+use crate::query::table::{LakeTable, ScanCounts};
+use crate::query::views::{CATALOG, SCHEMA};
+
+/// The text of a derivation. Each origin has its own.
+const fn text(derived: Derived, origin: Origin) -> &'static str {
+    match (derived, origin) {
+        (Derived::Footprints, _) => include_str!("../../../queries/derived/footprints.sql"),
+        (Derived::Touches, _) => include_str!("../../../queries/derived/touches.sql"),
+        (Derived::SessionEdge, _) => include_str!("../../../queries/derived/session_edge.sql"),
+        (Derived::IpLease, Origin::CloudTrail) => include_str!("../../../queries/derived/ip_lease.sql"),
+        (Derived::IpLease, Origin::VpcFlow) => include_str!("../../../queries/derived/flow_lease.sql"),
+        (Derived::Flows, _) => include_str!("../../../queries/derived/flows.sql"),
+    }
+}
+
+/// What a text calls the rows it reads.
+const fn rows(origin: Origin) -> &'static str {
+    match origin {
+        Origin::CloudTrail => "events",
+        Origin::VpcFlow => "flow_events",
+    }
+}
+
+/// Returns a session in which the rows of an origin are those of the given files, in this order: the place of a file
+/// is its `part`.
+pub(super) fn deriving(
+    state: &SessionState,
+    origin: Origin,
+    files: &[LakeFile],
+    counts: &Arc<ScanCounts>,
+) -> Result<SessionContext> {
+    let schema = MemorySchemaProvider::new();
+    let mut plan: Option<LogicalPlanBuilder> = None;
+    for table in origin.tables() {
+        let numbered = (0_i32..).zip(files).filter(|(_, file)| file.table == *table);
+        let numbered = numbered.map(|(part, file)| (part, file.clone())).collect();
+        let table = Arc::new(LakeTable::of(*table, numbered, Arc::clone(counts)));
+        let scan = LogicalPlanBuilder::scan(rows(origin), provider_as_source(table), None)?;
+        let columns: Vec<Expr> = scan.schema().columns().into_iter().map(|column| col(column.name)).collect();
+        let scan = scan.project(columns)?;
+        plan = Some(match plan {
+            Some(plan) => plan.union(scan.build()?)?,
+            None => scan,
+        });
+    }
+    if let Some(plan) = plan {
+        schema.register_table(rows(origin).to_owned(), Arc::new(ViewTable::new(plan.build()?, None)))?;
+    }
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(SCHEMA, Arc::new(schema))?;
+    let list = datafusion::catalog::MemoryCatalogProviderList::new();
+    datafusion::catalog::CatalogProviderList::register_catalog(&list, CATALOG.to_owned(), Arc::new(catalog));
+    let state =
+        SessionStateBuilder::new_from_existing(state.clone()).with_catalog_list(Arc::new(list)).build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+/// Returns the rows of a derived table, its columns with their types.
+pub(super) async fn derive(
+    context: &SessionContext,
+    (derived, origin): (Derived, Origin),
+) -> Result<LogicalPlan> {
+    let plan = context.state().create_logical_plan(text(derived, origin)).await?;
+    let columns = derived.schema().arrow.fields().iter();
+    let columns: Vec<Expr> = columns
+        .map(|field| cast(ident(field.name()), field.data_type().clone()).alias(field.name()))
+        .collect();
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+/// Leaves the rows that pass, by filters that somebody else qualified.
+pub(super) fn filtered(plan: LogicalPlan, filters: &[Expr]) -> Result<LogicalPlan> {
+    let mut plan = LogicalPlanBuilder::from(plan);
+    for filter in filters {
+        let unqualified = filter.clone().transform(|expr| {
+            Ok(match expr {
+                Expr::Column(column) => Transformed::yes(Expr::Column(Column::new_unqualified(column.name))),
+                other => Transformed::no(other),
+            })
+        })?;
+        plan = plan.filter(unqualified.data)?;
+    }
+    plan.build()
+}
