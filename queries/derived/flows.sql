@@ -13,12 +13,12 @@ select
   connection_info.protocol_num as protocol,
   action,
   part,
-  count(*) as flows,
+  -- A row of zero flows says that the interface was there and had none, or that records of it were skipped.
+  count(coalesce(src_endpoint.ip, dst_endpoint.ip)) as flows,
   sum(traffic.packets) as packets,
   sum(traffic.bytes) as bytes,
   min(time_dt) as first_seen,
   max(coalesce(end_time_dt, time_dt)) as last_seen
 from flow_events
-where src_endpoint.ip is not null or dst_endpoint.ip is not null
 group by
   eventday, accountid, region, interface, instance, vpc, src_ip, dst_ip, port, protocol, action, part

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Ending, Session, now, table};
 use crate::config::Config;
 use crate::derive::{DeriveLimits, DeriveSummary, derive};
+use crate::lake::settle::SettleLimits;
 use crate::lake::{Catalog, Lake};
 use crate::query::Engine;
 
@@ -35,6 +36,11 @@ pub(crate) async fn run(args: &DeriveArgs, session: Session<'_>) -> anyhow::Resu
     Ok(Ending::Done)
 }
 
+/// The bounds of deriving, of which settling has some.
+pub(super) fn limits(settle: &SettleLimits) -> DeriveLimits {
+    DeriveLimits { grace: settle.hot_grace, orphan_age: settle.orphan_age, ..DeriveLimits::default() }
+}
+
 /// Derives what is due and says how much it was.
 pub(super) async fn keep(
     config: &Config,
@@ -44,8 +50,7 @@ pub(super) async fn keep(
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     let engine = Engine::new(catalog.clone(), lake, config.query_limits())?;
-    let limits = DeriveLimits { grace: config.settle.hot_grace, ..DeriveLimits::default() };
-    let summary = derive((&engine, catalog, lake), limits, now, |origin, day, done| {
+    let summary = derive((&engine, catalog, lake), limits(&config.settle), now, |origin, day, done| {
         if let Some(err) = &mut told {
             // A closed stderr is no reason to stop.
             drop(writeln!(err, "{} {day}: {} rows of {} files", origin.name(), done.rows, done.files_read));

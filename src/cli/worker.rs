@@ -91,7 +91,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         Some(address) => Some(health::serve(address, Arc::clone(&trail), settings).await?),
         None => None,
     };
-    let derive_limits = DeriveLimits { grace: config.settle.hot_grace, ..DeriveLimits::default() };
+    let derive_limits = super::derive::limits(&config.settle);
     let settling = async {
         if !schedule.every.is_zero() {
             let places = (&catalog_settled, &lake_settled);

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! catalog ─ visible files ─→ table ─→ views ─→ session ─→ run ─→ format
-//!               prune: which files     names    limits,    rows,    table, json, jsonl,
-//!               a query can need                dialect    stats    csv, markdown, parquet
+//!               prune, needle: which   names    limits,    rows,    table, json, jsonl,
+//!               files a query can need          dialect    stats    csv, markdown, parquet
 //! ```
 //!
 //! Takes one statement and its parameters and gives record batches. Promises:
@@ -20,6 +20,7 @@
 pub mod error;
 pub mod event_day;
 pub mod prune;
+mod needle;
 pub mod table;
 pub mod views;
 mod function;

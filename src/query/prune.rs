@@ -267,7 +267,7 @@ fn cast_inner(expr: &Expr) -> Option<&Expr> {
 }
 
 /// The dotted path of a column or of a member of one.
-fn path(expr: &Expr) -> Option<String> {
+pub(super) fn path(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Column(column) => Some(column.name.clone()),
         Expr::Alias(alias) => path(&alias.expr),
@@ -281,7 +281,7 @@ fn path(expr: &Expr) -> Option<String> {
     }
 }
 
-fn literal(expr: &Expr) -> Option<&ScalarValue> {
+pub(super) fn literal(expr: &Expr) -> Option<&ScalarValue> {
     match expr {
         Expr::Literal(value, _) => Some(value),
         _ => None,

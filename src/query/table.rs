@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics};
+use datafusion::common::{
+    ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics, exec_datafusion_err,
+};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -26,13 +28,15 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::functions::core::expr_fn::get_field_path;
 use datafusion::logical_expr::expr::Case;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, col, lit};
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, col, lit};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, lit as physical_lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::union::UnionExec;
 
+use super::derived::lookup::{self, Times};
 use super::error::QueryError;
 use super::event_day::event_day;
 use super::prune::Scope;
@@ -129,6 +133,26 @@ enum Files {
     Named(Vec<(i32, LakeFile)>),
 }
 
+/// A file that a scan opens.
+struct Chosen {
+    file: LakeFile,
+    part: i32,
+    /// When the rows lie that can pass; `None` is not known.
+    times: Option<Times>,
+}
+
+/// Files of which only pages are read, each by a scan of its own, at most: a plan has a price too.
+const NARROW_SCANS_MAX: usize = 64;
+/// Rows of a file of which reading pages alone is worth a scan: two pages.
+const NARROW_ROWS_MIN: u64 = 16 * 1024;
+
+impl Chosen {
+    fn is_narrow(&self) -> bool {
+        self.file.rows >= NARROW_ROWS_MIN
+            && self.times.is_some_and(|(first, last)| first > self.file.time_min || last < self.file.time_max)
+    }
+}
+
 /// One table, for one query.
 pub(super) struct LakeTable {
     table: Table,
@@ -163,7 +187,7 @@ impl LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.files(filters).await?;
+        let files = self.files(state, filters).await?;
         let wanted = match projection {
             Some(indices) => self.schema.project(indices)?,
             None => self.schema.as_ref().clone(),
@@ -173,30 +197,57 @@ impl LakeTable {
         }
         let bases = self.bases(&wanted)?;
         let partitions = state.config().target_partitions();
-        let scan = scan(self.table, files, (bases, limit), partitions)?;
-        compute(state, &wanted, scan)
+        // In a large file, rows that were looked up lie in few of its pages: each has a scan of its own.
+        let (narrow, wide): (Vec<_>, Vec<_>) = files.into_iter().partition(Chosen::is_narrow);
+        let mut scans = Vec::new();
+        if narrow.len() <= NARROW_SCANS_MAX {
+            for file in narrow {
+                let times = file.times;
+                scans.push(scan(self.table, vec![file], (bases.clone(), limit, times), partitions)?);
+            }
+            if !wide.is_empty() {
+                scans.push(scan(self.table, wide, (bases, limit, None), partitions)?);
+            }
+        } else {
+            let all = narrow.into_iter().chain(wide).collect();
+            scans.push(scan(self.table, all, (bases, limit, None), partitions)?);
+        }
+        let scan = if scans.len() == 1 { scans.pop() } else { Some(UnionExec::try_new(scans)?) };
+        compute(state, &wanted, scan.ok_or_else(|| exec_datafusion_err!("one scan is there"))?)
     }
 
-    /// Asks the catalog. A filter that nothing can pass costs only the count.
-    async fn files(&self, filters: &[Expr]) -> Result<Vec<(i32, LakeFile)>> {
+    /// Asks the catalog, and the derived tables, where the filters name what they know. A filter that nothing can pass
+    /// costs only the count.
+    async fn files(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Chosen>> {
         let catalog = match &self.files {
             Files::Visible(catalog) => catalog,
             Files::Named(files) => {
-                self.counts.add((files.len() as u64, bytes_of(files)), files.len());
-                return Ok(files.clone());
+                let bytes = files.iter().map(|(_, file)| file.bytes).sum();
+                self.counts.add((files.len() as u64, bytes), files.len());
+                let chosen =
+                    files.iter().map(|(part, file)| Chosen { file: file.clone(), part: *part, times: None });
+                return Ok(chosen.collect());
             }
         };
         let failed = |source| catalog_failed(self.table.sql_name(), source);
         let visible = catalog.visible_count(self.table).await.map_err(failed)?;
         let scope = Scope::of_all(filters);
-        let files = if scope.is_nothing() {
-            Vec::new()
-        } else {
-            let filter = scope.file_filter(self.table);
-            catalog.visible_files(&filter).await.map_err(failed)?
+        if scope.is_nothing() {
+            self.counts.add(visible, 0);
+            return Ok(Vec::new());
+        }
+        let filter = scope.file_filter(self.table);
+        let found =
+            lookup::files(state, (catalog, &self.counts), (self.table, visible.0), (&filter, filters));
+        let files = match found.await? {
+            Some(files) => files,
+            None => {
+                let files = catalog.visible_files(&filter).await.map_err(failed)?;
+                files.into_iter().map(|file| (file, None)).collect()
+            }
         };
         self.counts.add(visible, files.len());
-        Ok(files.into_iter().map(|file| (0, file)).collect())
+        Ok(files.into_iter().map(|(file, times)| Chosen { file, part: 0, times }).collect())
     }
 
     /// The columns of the file that the wanted ones are or are computed from, in file order.
@@ -268,43 +319,61 @@ fn part() -> FieldRef {
     Arc::new(Field::new(PART, DataType::Int32, true))
 }
 
-fn bytes_of(files: &[(i32, LakeFile)]) -> u64 {
-    files.iter().map(|(_, file)| file.bytes).sum()
-}
-
 pub(super) fn catalog_failed(table: &'static str, source: CatalogError) -> DataFusionError {
     DataFusionError::External(Box::new(QueryError::Catalog { table, source }))
 }
 
-/// The scan of a table's files.
+/// The scan of a table's files, or of the pages of them in which rows of `times` can be.
 fn scan(
     table: Table,
-    files: Vec<(i32, LakeFile)>,
-    (bases, limit): (Vec<usize>, Option<usize>),
+    files: Vec<Chosen>,
+    (bases, limit, times): (Vec<usize>, Option<usize>, Option<Times>),
     partitions: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = file_schema(table);
     let whole = TableSchema::builder(Arc::clone(schema)).with_table_partition_cols(vec![part()]).build();
     let statistics = total_statistics(whole.table_schema(), &files);
-    let files = files.into_iter().map(|(part, file)| {
+    let files = files.into_iter().map(|Chosen { file, part, .. }| {
         let statistics = file_statistics(schema, &file);
         PartitionedFile::new(file.key, file.bytes)
             .with_partition_values(vec![ScalarValue::from(part)])
             .with_statistics(Arc::new(statistics))
     });
-    scan_files(whole, files.collect(), (bases, limit, Some(statistics)), partitions)
+    let mut source = ParquetSource::new(whole);
+    if let Some(times) = times {
+        source = source.with_predicate(within(times, schema)?);
+    }
+    scan_source(source, files.collect(), (bases, limit, Some(statistics)), partitions)
+}
+
+/// `time >= first and time <= last`.
+fn within((first, last): Times, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
+    let time = || -> Result<Arc<dyn PhysicalExpr>> { Ok(Arc::new(Column::new_with_schema("time", schema)?)) };
+    let compared = |operator, value: i64| -> Result<Arc<dyn PhysicalExpr>> {
+        Ok(Arc::new(BinaryExpr::new(time()?, operator, physical_lit(value))))
+    };
+    let (after, before) = (compared(Operator::GtEq, first)?, compared(Operator::LtEq, last)?);
+    Ok(Arc::new(BinaryExpr::new(after, Operator::And, before)))
 }
 
 /// The scan of files that share their columns. DataFusion's physical filter pushdown gives it the predicate.
 pub(super) fn scan_files(
     schema: TableSchema,
     files: Vec<PartitionedFile>,
+    columns: Vec<usize>,
+    partitions: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    scan_source(ParquetSource::new(schema), files, (columns, None, None), partitions)
+}
+
+fn scan_source(
+    source: ParquetSource,
+    files: Vec<PartitionedFile>,
     (columns, limit, statistics): (Vec<usize>, Option<usize>, Option<Statistics>),
     partitions: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let groups = FileGroup::new(files).split_files(partitions);
-    let source = Arc::new(ParquetSource::new(schema));
-    let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, source)
+    let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
         .with_file_groups(groups)
         .with_projection_indices(Some(columns))?
         .with_limit(limit);
@@ -343,11 +412,12 @@ fn file_statistics(schema: &Schema, file: &LakeFile) -> Statistics {
     statistics(schema, (file.rows, file.bytes), (file.time_min, file.time_max))
 }
 
-fn total_statistics(schema: &Schema, files: &[(i32, LakeFile)]) -> Statistics {
-    let rows = files.iter().map(|(_, file)| file.rows).sum();
-    let bytes = bytes_of(files);
-    let first = files.iter().map(|(_, file)| file.time_min).min();
-    let last = files.iter().map(|(_, file)| file.time_max).max();
+fn total_statistics(schema: &Schema, files: &[Chosen]) -> Statistics {
+    let files = || files.iter().map(|chosen| &chosen.file);
+    let rows = files().map(|file| file.rows).sum();
+    let bytes = files().map(|file| file.bytes).sum();
+    let first = files().map(|file| file.time_min).min();
+    let last = files().map(|file| file.time_max).max();
     statistics(schema, (rows, bytes), (first.unwrap_or(i64::MIN), last.unwrap_or(i64::MAX)))
 }
 

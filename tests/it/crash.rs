@@ -82,7 +82,7 @@ pub(crate) fn wait(child: Child) -> Ran {
 }
 
 /// The time of the shortest of some clean runs: longer ones had to wait for somebody else's work.
-fn shortest(mut run: impl FnMut(usize)) -> Duration {
+pub(crate) fn shortest(mut run: impl FnMut(usize)) -> Duration {
     let times = (0..3).map(|number| {
         let began = Instant::now();
         run(number);
@@ -92,7 +92,7 @@ fn shortest(mut run: impl FnMut(usize)) -> Duration {
 }
 
 /// Starts a run, kills it at a random moment of a clean run's time, and says whether that came before its end.
-fn kill(site: &Site, words: &[&str], clean: Duration, chance: &mut fastrand::Rng) -> bool {
+pub(crate) fn kill(site: &Site, words: &[&str], clean: Duration, chance: &mut fastrand::Rng) -> bool {
     let mut child = start(site, words);
     // A fault injector: the moment is the point.
     std::thread::sleep(clean.mul_f64(chance.f64()));
@@ -110,7 +110,10 @@ fn kill(site: &Site, words: &[&str], clean: Duration, chance: &mut fastrand::Rng
 pub(crate) fn assert_all_files_known(site: &Site) {
     let known: BTreeSet<String> = blocking(async {
         let mut catalog = site.catalog().await;
-        let keys = sqlx::query_scalar("select file_key from files union select entry_file from quarantine");
+        let keys = sqlx::query_scalar(
+            "select file_key from files union select entry_file from quarantine
+             union select file_key from derived_files where row_count > 0",
+        );
         let keys = keys.fetch_all(&mut catalog).await.unwrap();
         catalog.close().await.unwrap();
         keys.into_iter().collect()

@@ -19,6 +19,7 @@ mod cli;
 mod crash;
 mod declared;
 mod deploy;
+mod derived;
 mod folder;
 mod faults;
 mod from_s3;

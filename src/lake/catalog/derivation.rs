@@ -12,6 +12,9 @@ use super::{BatchId, Catalog, CatalogError, FileFilter, LakeFile, to_sql};
 use crate::lake::derived::{Derived, Origin};
 use crate::lake::path::EventDay;
 
+/// Files that are looked up in one statement.
+const PARTS_AT_ONCE: usize = 512;
+
 /// One run over files of one origin and day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Derivation {
@@ -133,17 +136,21 @@ impl Catalog {
         Ok(view)
     }
 
-    /// Returns the files behind numbers of derivations, those that are still visible.
+    /// Returns the files behind numbers of derivations, hidden ones too: who asks read their rows at an earlier moment.
+    /// One that is missing was deleted since.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn derived_from(&self, parts: &[(BatchId, i64)]) -> Result<Vec<LakeFile>, CatalogError> {
+    pub async fn derived_from(
+        &self,
+        parts: &[(BatchId, i64)],
+    ) -> Result<Vec<((BatchId, i64), LakeFile)>, CatalogError> {
         let what = "look up what was derived from";
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
         let mut files = Vec::new();
-        for parts in parts.chunks(ROWS_AT_ONCE) {
+        for parts in parts.chunks(PARTS_AT_ONCE) {
             let mut select = Statement::new(format!(
-                "select {COLUMNS} from files where state = 'visible' and (derivation, part) in ("
+                "select {COLUMNS}, derivation, part from files where (derivation, part) in ("
             ));
             select
                 .rows(parts, |row, (derivation, part)| {
@@ -151,13 +158,14 @@ impl Catalog {
                 })
                 .push(")");
             let rows = select.fetch_all(&mut transaction).await.map_err(CatalogError::doing(what))?;
-            files.extend(rows.iter().filter_map(read_file));
+            files.extend(
+                rows.iter().filter_map(|row| Some(((BatchId(row.get(10)), row.get(11)), read_file(row)?))),
+            );
         }
         Ok(files)
     }
 
-    /// Returns the origin and day that have most settled files nothing is derived of yet, and those files, at most so
-    /// many. Days before `day_first` are left for later.
+    /// Returns settled files of the oldest day of which nothing is derived yet, at most so many. `passed_over` are days that cannot be derived now.
     ///
     /// # Errors
     /// The database failed.

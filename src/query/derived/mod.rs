@@ -10,13 +10,17 @@
 //! - both halves are of one moment, so that nothing is missing and nothing counted twice;
 //! - one text says what is derived, whether it is kept or computed on the fly.
 //!
-//! `plan` is the computation; `keep` runs it for who keeps the rows.
+//! `plan` is the computation; `keep` runs it for who keeps the rows; `lookup` asks them which
+//! files hold a key, an address or a resource.
 
 mod agent;
 pub mod function;
 pub mod keep;
 mod last_ids;
 mod lease;
+pub mod lookup;
 pub mod plan;
 mod resource;
 pub mod table;
+
+pub(in crate::query) use resource::canonical;

@@ -58,7 +58,7 @@ pub(super) fn named_in(json: &str, place: Place<'_>, found: &mut BTreeSet<String
 }
 
 /// Returns the one name of a resource, from an ARN or an id.
-pub(super) fn canonical(id: &str) -> String {
+pub(in crate::query) fn canonical(id: &str) -> String {
     let parts: Vec<&str> = id.splitn(6, ':').collect();
     let &["arn", partition, service, region, account, resource] = parts.as_slice() else {
         return id.to_owned();

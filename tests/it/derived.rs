@@ -1,0 +1,237 @@
+//! Derived tables: kept or computed, of hot files or settled ones, whatever is killed, they say the same; and what is
+//! looked up in them is what a query without them finds.
+
+use serde_json::Value;
+
+use crate::archive::{Site, blocking, gzip};
+use crate::crash::{
+    assert_all_files_known, generated, kill, kills, read_once, shortest, start, sweeping, wait,
+};
+
+/// What each derived table says, whatever files its rows were derived from: a row there is of one file.
+const TABLES: [&str; 5] = [
+    "select * exclude (events, first_seen, last_seen), sum(events), min(first_seen), max(last_seen) from footprints
+     group by all",
+    "select * exclude (events, first_seen, last_seen, event_ids), sum(events), min(first_seen), max(last_seen)
+     from touches group by all",
+    "select * from session_edge",
+    "select * exclude (first_seen, last_seen), min(first_seen), max(last_seen) from ip_lease group by all",
+    "select * exclude (flows, packets, bytes, first_seen, last_seen), sum(flows), sum(packets), sum(bytes),
+       min(first_seen), max(last_seen) from flows group by all",
+];
+
+/// All derived rows, in one order.
+fn derived(site: &Site) -> Vec<Vec<String>> {
+    let rows = |sql: &&str| {
+        let mut rows: Vec<_> = site.query(sql).iter().map(Value::to_string).collect();
+        rows.sort();
+        rows
+    };
+    TABLES.iter().map(rows).collect()
+}
+
+/// The sums of what derived tables say.
+fn sums(site: &Site) -> Vec<Value> {
+    site.query(
+        "select (select sum(events) from footprints) as footprints, (select sum(events) from touches) as touches,
+           (select count(*) from session_edge) as edges, (select count(*) from ip_lease) as leases,
+           (select sum(flows) from flows) as flows",
+    )
+}
+
+/// A generated archive, and a flow log.
+fn site() -> Site {
+    let site = generated();
+    let mut log =
+        "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end \
+                   action log-status\n"
+            .to_owned();
+    for (number, start) in (0..60).map(|number| (number, 1_736_114_400 + number * 120)) {
+        let (port, peer) = (40_000 + number, number % 7);
+        let end = start + 60;
+        log += &format!(
+            "2 444455556666 eni-0a1b2c3d4e5f60718 10.0.0.9 198.51.100.{peer} {port} 443 6 9 900 {start} {end} ACCEPT OK\n"
+        );
+    }
+    let key = "AWSLogs/444455556666/vpcflowlogs/eu-west-1/2025/01/05/\
+               444455556666_vpcflowlogs_eu-west-1_fl-0123456789abcdef0_20250105T2200Z_abcd1234.log.gz";
+    site.put(key, &gzip(log.as_bytes()));
+    site
+}
+
+/// Makes the catalog forget that anything was derived.
+fn forget(site: &Site) {
+    blocking(async {
+        use sqlx::Connection as _;
+        let mut catalog = site.catalog().await;
+        sqlx::query("update files set derivation = null, part = null").execute(&mut catalog).await.unwrap();
+        catalog.close().await.unwrap();
+    });
+}
+
+const KEPT: &str = "select count(*) from files where state = 'visible' and derivation is not null";
+const COMPUTED: &str = "select count(*) from files where state = 'visible' and derivation is null";
+
+#[test]
+fn computed_and_kept_they_are_the_same() {
+    let site = site();
+    read_once(&site);
+    assert_eq!(site.count(KEPT), 0);
+    let computed = derived(&site);
+    let rows: Vec<_> = computed.iter().map(Vec::len).collect();
+    assert!(rows.iter().all(|rows| *rows > 0), "each table has rows: {rows:?}");
+    site.settle().ended(0);
+    assert_eq!(site.count("select count(*) from files where state = 'visible' and kind = 'hot'"), 0);
+    assert!(site.count(KEPT) > 0);
+    // What settling merged is in other files now; the rows are those of the same events.
+    assert!(derived(&site) == computed, "kept");
+    forget(&site);
+    assert!(derived(&site) == computed, "computed again");
+    let ran = site.run(&["derive"]).ended(0);
+    assert!(ran.out.contains("rows derived from"), "{ran:?}");
+    assert!(derived(&site) == computed, "kept again");
+    site.run(&["derive", "--rebuild"]).ended(0);
+    assert!(derived(&site) == computed, "rebuilt");
+    let swept = sweeping(site);
+    swept.run(&["derive"]).ended(0);
+    assert_all_files_known(&swept);
+    assert!(derived(&swept) == computed, "swept");
+}
+
+#[test]
+fn what_is_settled_anew_takes_its_rows_along() {
+    let site = sweeping(site());
+    read_once(&site);
+    let expected = derived(&site);
+    // The archive comes in two halves; the second half joins partitions that were derived already.
+    let halves = sweeping(site.beside("halves"));
+    let objects = crate::archive::files_below(&site.archive());
+    for half in [0, 1] {
+        for key in objects.iter().skip(half).step_by(2) {
+            halves.run(&["ingest", &format!("archive/{key}")]).ended(0);
+        }
+        if half == 1 {
+            assert!(halves.count(KEPT) > 0 && halves.count(COMPUTED) > 0, "some of it is kept");
+            assert!(derived(&halves) == expected, "half kept, half computed");
+        }
+        halves.settle().ended(0);
+        assert_eq!(halves.count("select count(*) from derivations where state <> 'visible'"), 0, "swept");
+    }
+    assert!(derived(&halves) == expected, "kept");
+    assert_all_files_known(&halves);
+}
+
+#[test]
+fn killed_while_it_derives_nothing_is_missing_and_nothing_counted_twice() {
+    let site = sweeping(site());
+    read_once(&site);
+    site.settle().ended(0);
+    let expected = (sums(&site), derived(&site));
+    let clean = shortest(|_| drop(site.run(&["derive", "--rebuild"]).ended(0)));
+    let mut chance = fastrand::Rng::with_seed(3);
+    let mut killed = 0;
+    while killed < kills() {
+        killed += u32::from(kill(&site, &["derive", "--rebuild"], clean, &mut chance));
+        assert_eq!(sums(&site), expected.0, "after {killed} kills");
+    }
+    site.run(&["derive"]).ended(0);
+    assert!(derived(&site) == expected.1);
+    assert_eq!(site.count("select count(*) from derivations where state <> 'visible'"), 0);
+    assert_all_files_known(&site);
+}
+
+#[test]
+fn two_at_once_count_each_row_once() {
+    let site = site();
+    read_once(&site);
+    site.settle().ended(0);
+    let expected = derived(&site);
+    forget(&site);
+    let both = [start(&site, &["derive"]), start(&site, &["derive"])];
+    for ran in both.map(wait) {
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    assert!(derived(&site) == expected);
+}
+
+/// Values of a column, some of them.
+fn some(site: &Site, column: &str) -> Vec<String> {
+    let sql = format!(
+        "select {column} as value from cloudtrail where {column} is not null group by 1 order by reverse({column}) limit 2"
+    );
+    site.query(&sql).iter().map(|row| row["value"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What a condition finds: how many events, and the first and the last id.
+fn found(condition: &str) -> String {
+    format!(
+        "(select concat_ws(' ', count(*), min(metadata.uid), max(metadata.uid)) from cloudtrail where {condition})"
+    )
+}
+
+/// Asks with a condition that is looked up and one that is not: both find the same, and something.
+fn assert_same(site: &Site, looked_up: &str, opaque: &str, value: &str) {
+    let sql = format!("select {} as looked_up, {} as all_there_is", found(looked_up), found(opaque));
+    let ran = site.run(&["query", &sql, "--format", "jsonl", "--param", &format!("value={value}")]).ended(0);
+    let row: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(row["looked_up"], row["all_there_is"], "{looked_up}: {value}");
+    assert_ne!(row["looked_up"], "0", "{looked_up}: {value}");
+}
+
+#[test]
+fn what_is_looked_up_is_all_there_is() {
+    let site = site();
+    // Hot, settled and derived, settled and not derived: all at once.
+    let objects = crate::archive::files_below(&site.archive());
+    let (first, rest) = objects.split_at(objects.len() / 3);
+    let (second, third) = rest.split_at(rest.len() / 2);
+    for key in first {
+        site.run(&["ingest", &format!("archive/{key}")]).ended(0);
+    }
+    site.settle().ended(0);
+    let today = site.with("ASHIATO_SETTLE_HOT_GRACE", "0s");
+    for key in second.iter().chain(third) {
+        today.run(&["ingest", &format!("archive/{key}")]).ended(0);
+    }
+    assert!(today.count(KEPT) > 8 && today.count(COMPUTED) > 0);
+    for column in [
+        "actor.user.credential_uid",
+        "actor.user.uid",
+        "src_endpoint.ip",
+        "src_endpoint.domain",
+        "api.operation",
+    ] {
+        let (plain, opaque) = (format!("{column} = $value"), format!("reverse(reverse({column})) = $value"));
+        let values = some(&today, column);
+        for value in &values {
+            assert_same(&today, &plain, &opaque, value);
+        }
+        let more = "(api.operation in ('Nothing', 'AssumeRole') or src_endpoint.ip <> '') and eventday >= '20250105'";
+        let value = values.first().unwrap();
+        assert_same(
+            &today,
+            &format!("{plain} and {more}"),
+            &format!("{opaque} and {}", more.replace("api.operation", "reverse(reverse(api.operation))")),
+            value,
+        );
+    }
+    let resources = "select r.uid as value from (select unnest(resources) as r from cloudtrail) group by 1 order by 1 limit 4";
+    for row in today.query(resources) {
+        let plain = "any_match(resources, r -> r.uid = $value)";
+        let opaque = plain.replace("r.uid =", "reverse(reverse(r.uid)) =");
+        assert_same(&today, plain, &opaque, row["value"].as_str().unwrap());
+    }
+    today.settle().ended(0);
+    let key = &some(&today, "actor.user.credential_uid")[1];
+    let sql = "select metadata.uid from cloudtrail where actor.user.credential_uid = $key";
+    let ran = today.run(&["query", sql, "--stats", "--param", &format!("key={key}")]).ended(0);
+    let (opened, visible) = opened(&ran.err);
+    assert!(!ran.out.is_empty() && opened * 2 < visible, "{ran:?}");
+}
+
+/// Files opened and visible, of what `--stats` says.
+fn opened(stats: &str) -> (u64, u64) {
+    let words: Vec<&str> = stats.split(' ').collect();
+    let at = words.iter().position(|word| *word == "of").unwrap();
+    (words[at - 1].parse().unwrap(), words[at + 1].parse().unwrap())
+}
