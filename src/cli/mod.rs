@@ -19,6 +19,7 @@ mod quarantine;
 mod query;
 mod queries;
 mod demo;
+mod org;
 mod table;
 
 use std::io::{IsTerminal, Write};
@@ -120,6 +121,9 @@ enum Verb {
     /// Lists, shows and retries what was set aside.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineVerb),
+    /// Lists the accounts of the organisation, so that answers can name them.
+    #[command(subcommand)]
+    Org(org::OrgVerb),
     /// Makes a small organisation's archive with an incident in it, reads it and asks it a question.
     Demo(demo::DemoArgs),
     /// Prints a completion script for a shell.
@@ -231,9 +235,9 @@ fn start(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<Ending> {
     let config = Config::load(cli.config.as_deref()).context("configuration")?;
     // Nobody watches a worker: its log says that it lives.
     let directives = if matches!(cli.verb, Verb::Worker(_) | Verb::Lambda) {
-        "warn,aws_config::imds=error,ashiato=info"
+        "warn,aws_config::imds=error,sqlx::pool=error,ashiato=info"
     } else {
-        "warn,aws_config::imds=error"
+        "warn,aws_config::imds=error,sqlx::pool=error"
     };
     start_tracing(config.log.as_deref().unwrap_or(directives))?;
     let runtime =
@@ -260,6 +264,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
             return ingest::survey(args, config, out, is_watched).await;
         }
         Verb::Demo(args) => return demo::run(args, config, out, &mut err).await,
+        Verb::Org(verb) => return org::run(verb, &Aws::new(config.buckets.clone()), out).await,
         verb => verb,
     };
     let place = cli.lake.as_deref().map(Place::read).transpose()?.or_else(|| config.lake.clone());
@@ -311,6 +316,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         | Verb::Preflight(_)
         | Verb::Dlq(_)
         | Verb::Demo(_)
+        | Verb::Org(_)
         | Verb::Completions { .. } => Ok(Ending::Done),
     };
     // A statement that was given up may still wait for a lock in the database, and its connection with it.

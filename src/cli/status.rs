@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::config::WorkerSettings;
 use crate::ingest::progress::QueueDepth;
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
-use crate::lake::catalog::{DaySummary, PlaceSummary, SetAsideSummary, SourceSummary};
+use crate::lake::catalog::{DaySummary, DerivedSummary, PlaceSummary, SetAsideSummary, SourceSummary};
 use crate::lake::path::EventDay;
 
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
     let Session { config, aws, catalog, lake, out, .. } = session;
     let (sources, days) = (catalog.sources().await?, catalog.days().await?);
     let (reasons, failed) = (catalog.set_aside_reasons().await?, catalog.failed_objects().await?);
-    let duplicates = catalog.duplicates().await?;
+    let (duplicates, derived) = (catalog.duplicates().await?, catalog.derived_sizes().await?);
     let now_ms = now().as_millisecond();
     let places = if args.places { catalog.places().await? } else { Vec::new() };
     let depth = if args.queue { Some(ask_queue(&config.worker, &aws).await?) } else { None };
@@ -59,6 +59,7 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
             "set_aside": reasons.iter().map(reason_json).collect::<Vec<_>>(),
             "unreadable": failed,
             "duplicates_removed": duplicates,
+            "derived": derived.iter().map(derived_json).collect::<Vec<_>>(),
         });
         writeln!(out, "{status:#}")?;
         return Ok(Ending::Done);
@@ -70,6 +71,7 @@ pub(crate) async fn run(args: StatusArgs, session: Session<'_>) -> anyhow::Resul
         print_sources(out, &sources, now_ms)?;
     }
     print_tables(out, &days)?;
+    print_derived(out, &derived)?;
     if args.days {
         let rows: Vec<_> = days.iter().map(day_cells).collect();
         writeln!(out)?;
@@ -193,6 +195,17 @@ fn print_tables(out: &mut dyn std::io::Write, days: &[DaySummary]) -> std::io::R
     table::print(out, &["table", "hot rows", "settled rows", "accounts", "regions", "days", "span"], &rows)
 }
 
+fn print_derived(out: &mut dyn std::io::Write, derived: &[DerivedSummary]) -> std::io::Result<()> {
+    if derived.is_empty() {
+        return Ok(());
+    }
+    let cells = |one: &DerivedSummary| {
+        vec![one.derived.to_string(), one.rows.to_string(), one.files.to_string(), table::bytes(one.bytes)]
+    };
+    writeln!(out)?;
+    table::print(out, &["derived", "rows", "files", "size"], &derived.iter().map(cells).collect::<Vec<_>>())
+}
+
 fn lag(millis: i64) -> String {
     let minutes = millis.max(0) / 60_000;
     match minutes {
@@ -224,6 +237,10 @@ fn day_json(day: &DaySummary) -> serde_json::Value {
         "table": day.table, "account": day.account, "region": day.region, "day": format!("{:08}", day.day),
         "hot_rows": day.hot_rows, "settled_rows": day.settled_rows,
     })
+}
+
+fn derived_json(one: &DerivedSummary) -> serde_json::Value {
+    json!({"table": one.derived.name(), "rows": one.rows, "files": one.files, "bytes": one.bytes})
 }
 
 fn reason_json(reason: &SetAsideSummary) -> serde_json::Value {

@@ -3,7 +3,7 @@
 //! Columns by name, in any order: `id` (or `account_id`), `name`, `ou_path` (or `ou`), `owner` (or
 //! `team`), `email`, `status`. Whatever else stands there is a tag.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::IntelError;
@@ -65,7 +65,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Account>, IntelError> {
     Ok(accounts)
 }
 
-fn put(account: &mut Account, header: &str, value: &str) {
+pub(super) fn put(account: &mut Account, header: &str, value: &str) {
     let value = value.to_owned();
     match header.to_lowercase().replace(' ', "_").as_str() {
         "id" | "account_id" | "accountid" | "uid" => account.uid = value,
@@ -76,6 +76,37 @@ fn put(account: &mut Account, header: &str, value: &str) {
         "status" | "state" => account.status = Some(value),
         _ => account.tags.push((header.to_owned(), value)),
     }
+}
+
+/// Columns that a tag of the same name must not become when the list is read.
+const COLUMNS: [&str; 6] = ["id", "name", "ou_path", "owner", "email", "status"];
+
+/// Returns a list of accounts as a CSV that [`read`] reads.
+///
+/// # Errors
+/// Never for text in memory; the CSV writer's, if it had any.
+pub fn write(accounts: &[Account]) -> Result<Vec<u8>, csv::Error> {
+    let names: BTreeSet<&str> =
+        accounts.iter().flat_map(|account| account.tags.iter().map(|(name, _)| name.as_str())).collect();
+    let heading = |name: &&str| {
+        let mut known = Account::default();
+        put(&mut known, name, "x");
+        // Only a tag's own name may become a tag again.
+        if known.tags.is_empty() { format!("tag_{name}") } else { (*name).to_owned() }
+    };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS.map(str::to_owned).into_iter().chain(names.iter().map(heading)))?;
+    for account in accounts {
+        let Account { uid, name, ou_path, owner, email, status, tags } = account;
+        let columns =
+            [Some(uid), name.as_ref(), ou_path.as_ref(), owner.as_ref(), email.as_ref(), status.as_ref()];
+        let columns = columns.map(|value| value.map(String::as_str).unwrap_or_default());
+        let tags = names.iter().map(|wanted| {
+            tags.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str()).unwrap_or_default()
+        });
+        writer.write_record(columns.into_iter().chain(tags))?;
+    }
+    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
 
 #[cfg(test)]

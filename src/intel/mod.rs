@@ -8,6 +8,7 @@
 //! - text that is no address (`AWS Internal`, a service's name) gets the kind it has, never an error;
 //! - a file that cannot be read is told with its name and line.
 //!
+//! `organization` lists the accounts from AWS, for who has no file of them yet.
 //! Not here: columns of the lake; nothing known here is written into it.
 
 mod accounts;
@@ -16,10 +17,11 @@ mod aws_ranges;
 mod indicators;
 mod mmdb;
 mod networks;
+pub mod organization;
 
 use std::path::PathBuf;
 
-pub use accounts::Account;
+pub use accounts::{Account, write as write_accounts};
 pub use address::{AddressKind, Known};
 pub use indicators::{Indicator, IndicatorKind};
 pub use networks::Network;

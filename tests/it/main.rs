@@ -29,6 +29,7 @@ mod lambda;
 mod lake_s3;
 mod poison;
 mod odd_stores;
+mod org;
 mod preflight;
 mod quarantine;
 mod round_trip;
