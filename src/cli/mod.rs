@@ -18,6 +18,7 @@ mod status;
 mod quarantine;
 mod query;
 mod queries;
+mod investigate;
 mod demo;
 mod table;
 
@@ -112,6 +113,8 @@ enum Verb {
     Derive(derive::DeriveArgs),
     /// Asks the lake with SQL, once or at a prompt.
     Query(query::QueryArgs),
+    /// Says who, when, what, from where, behind a finding, a key, a resource, with evidence.
+    Investigate(investigate::InvestigateArgs),
     /// Lists and shows the questions that `query --named` asks.
     #[command(subcommand)]
     Queries(queries::QueriesVerb),
@@ -304,6 +307,10 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Settle => settle::run(session).await,
         Verb::Derive(args) => derive::run(&args, session).await,
         Verb::Query(args) => ask(args, session).await,
+        Verb::Investigate(args) => {
+            let is_terminal = std::io::stdout().is_terminal();
+            Box::pin(investigate::run(args, session, query::screen(is_terminal))).await
+        }
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
         Verb::Queries(_)

@@ -8,27 +8,27 @@ use super::sign::{Ports, Sign};
 
 /// What a control looks at, and the calls that matter to it.
 #[derive(Debug, Clone, Copy)]
-pub struct Control {
+pub(super) struct Control {
     /// Security Hub ids, Config rules, GuardDuty types, Access Analyzer's resource types; compared in lower case.
-    pub names: &'static [&'static str],
+    pub(super) names: &'static [&'static str],
     /// The calls.
-    pub calls: &'static [Call],
+    pub(super) calls: &'static [Call],
 }
 
 /// A call that can be the cause.
 #[derive(Debug, Clone, Copy)]
-pub struct Call {
+pub(super) struct Call {
     /// The name of the call.
-    pub operation: &'static str,
+    pub(super) operation: &'static str,
     /// How its request shows that it is.
-    pub sign: Sign,
+    pub(super) sign: Sign,
     /// Where to look for it.
-    pub scope: Scope,
+    pub(super) scope: Scope,
 }
 
 /// Where a call is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub(super) enum Scope {
     /// Among the calls that name the resource.
     Resource,
     /// In the whole account: the setting belongs to the account or the resource is gone.
@@ -85,7 +85,7 @@ const ADMIN_POLICY: [Call; 6] = [
 
 /// The list: a line a control, which the formatter would make a page.
 #[rustfmt::skip]
-pub const CONTROLS: &[Control] = &[
+pub(super) const CONTROLS: &[Control] = &[
     // S3
     Control { names: &["s3.1", "s3-account-level-public-access-blocks", "s3-account-level-public-access-blocks-periodic", "policy:s3/accountblockpublicaccessdisabled", "pci.s3.6"], calls: &[account("PutAccountPublicAccessBlock", BLOCK_OFF), account("DeleteAccountPublicAccessBlock", Sign::Always)] },
     Control { names: &["s3.2", "s3.3", "pci.s3.1", "pci.s3.2", "s3-bucket-public-read-prohibited", "s3-bucket-public-write-prohibited", "policy:s3/bucketpublicaccessgranted", "policy:s3/bucketanonymousaccessgranted", "policy:iamuser/s3blockpublicaccessdisabled"], calls: &[
@@ -189,7 +189,7 @@ const TITLES: [(&[&str], &str); 14] = [
 ];
 
 /// Finds the control of a finding by any of its names: control id, rule, type, resource type.
-pub fn control(name: &str) -> Option<&'static Control> {
+pub(super) fn control(name: &str) -> Option<&'static Control> {
     let name = name.trim().to_ascii_lowercase();
     let exact = |name: &str| CONTROLS.iter().find(|control| control.names.contains(&name));
     exact(&name).or_else(|| {
@@ -204,7 +204,7 @@ pub fn control(name: &str) -> Option<&'static Control> {
 }
 
 /// Finds the control by the words of a title.
-pub fn control_of_title(title: &str) -> Option<&'static Control> {
+pub(super) fn control_of_title(title: &str) -> Option<&'static Control> {
     let title = title.to_ascii_lowercase();
     let (_, name) = TITLES.iter().find(|(words, _)| words.iter().all(|word| title.contains(word)))?;
     control(name)

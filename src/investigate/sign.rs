@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// What to look for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
+pub(super) enum Sign {
     /// The call itself is enough.
     Always,
     /// The call can be the cause, and its request does not tell.
@@ -40,7 +40,7 @@ pub enum Sign {
 
 /// Which ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ports {
+pub(super) enum Ports {
     /// One of these.
     Any(&'static [i64]),
     /// One that is none of these.
@@ -49,7 +49,7 @@ pub enum Ports {
 
 /// What a request says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It is something else.
     Against,
     /// It does not tell.
@@ -60,18 +60,18 @@ pub enum Verdict {
 
 /// What is known of a call.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Asked<'a> {
+pub(super) struct Asked<'a> {
     /// The request, as JSON.
-    pub request: Option<&'a str>,
+    pub(super) request: Option<&'a str>,
     /// Whether the root user made it.
-    pub is_root: bool,
+    pub(super) is_root: bool,
     /// Whom the finding names: an account, an ARN, `*`.
-    pub grantee: Option<&'a str>,
+    pub(super) grantee: Option<&'a str>,
 }
 
 impl Sign {
     /// Says what a call shows.
-    pub fn read(self, asked: Asked<'_>) -> Verdict {
+    pub(super) fn read(self, asked: Asked<'_>) -> Verdict {
         match self {
             Self::Always => return Verdict::Shows,
             Self::Likely => return Verdict::Silent,

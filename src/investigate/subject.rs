@@ -60,7 +60,7 @@ fn of_arn(arn: &str) -> Vec<SubjectKind> {
 }
 
 /// Says whether a text looks like an access key id.
-pub fn is_key(text: &str) -> bool {
+fn is_key(text: &str) -> bool {
     ["AKIA", "ASIA"].iter().any(|prefix| text.starts_with(prefix))
         && text.len() >= KEY_CHARS_MIN
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())

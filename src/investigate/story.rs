@@ -1,0 +1,592 @@
+//! One investigation, from subject to answer.
+//!
+//! ```text
+//! resolve ─ cause ─ callers ─ walk up, down ─ root ─┬ timeline ┐
+//!                                                   ├ usual    │
+//!                                                   ├ sources  ├─ say
+//!                                                   ├ network  │
+//!                                                   └ findings ┘
+//! ```
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::answer::{
+    Answer, Cause, CauseKind, Confidence, Credential, Edge, Note, NoteKind, Paragraph, Root, RootCandidate,
+    RootKind, Source, SubjectKind, VERSION,
+};
+use super::around::{self, About, Acts};
+use super::ask::Desk;
+use super::cause::{self, Found, Target};
+use super::chain::Caller;
+use super::lines::{self, Lines};
+use super::moment::Moment;
+use super::resolve::{Focus, resolve};
+use super::root::{is_instance, with_evidence};
+use super::rows::{EventRow, LifeRow, SpanRow, TouchRow};
+use super::walk::{self, Way};
+use super::{Inquiry, say};
+use crate::query::Engine;
+
+/// How many callers of a principal, a session or an address are followed to their root.
+const CALLERS_MAX: usize = 6;
+
+/// How many credentials the timeline follows.
+const FOLLOWED_MAX: usize = 8;
+
+/// Answers an inquiry.
+pub async fn investigate(engine: &Engine, inquiry: &Inquiry) -> Answer {
+    let desk = Desk::new(engine);
+    let mut focus = resolve(&desk, inquiry).await;
+    let found = Box::pin(cause_of(&desk, &focus)).await;
+    if let (SubjectKind::Resource, Some(time)) =
+        (focus.subject.kind, found.row.as_ref().and_then(|row| row.time))
+    {
+        let day = Duration::from_hours(24);
+        focus.window.from = inquiry.from.unwrap_or(time.minus(day));
+        focus.window.to = inquiry.to.unwrap_or(time.plus(day)).max(focus.window.from);
+    }
+    let callers = callers(&desk, &focus, &found).await;
+    let ways = futures::future::join_all(callers.iter().map(|caller| walk::up(&desk, caller))).await;
+    let root = root_of(&focus, &callers, &ways);
+    let answer = Box::pin(gather(&desk, (focus, found, root), (&callers, &ways))).await;
+    finish(desk, answer)
+}
+
+async fn cause_of(desk: &Desk<'_>, focus: &Focus) -> Found {
+    match (&focus.finding, &focus.event, focus.subject.kind) {
+        (Some(finding), _, _) => cause::of_finding(desk, finding).await,
+        (_, Some(event), _) => cause::of_event(event),
+        (_, _, SubjectKind::Resource) => {
+            let target = Target {
+                resources: vec![focus.subject.id.clone()],
+                account: focus.subject.account.clone(),
+                ..Target::default()
+            };
+            cause::of_resource(desk, &target).await
+        }
+        _ => Found::default(),
+    }
+}
+
+/// Whose calls it is about: the caller of the cause, or those a key, a principal, a session, an address has had.
+async fn callers(desk: &Desk<'_>, focus: &Focus, found: &Found) -> Vec<Caller> {
+    if let Some(row) = &found.row {
+        return vec![row.caller()];
+    }
+    let mut life = focus.life.clone();
+    if let Some(finding) = &focus.finding
+        && let Some(key) = finding.evidence_texts("actor.user.credential_uid").first()
+    {
+        life = life_of(desk, key, &focus.window.from.minus(Duration::from_hours(24 * 90)), &focus.window.to)
+            .await;
+    }
+    if focus.subject.kind != SubjectKind::Ip {
+        life.sort_by_key(|row| std::cmp::Reverse(row.last_seen));
+    } else {
+        life.sort_by_key(|row| row.first_seen);
+    }
+    let mut seen = BTreeSet::new();
+    let mut callers = Vec::new();
+    for row in &life {
+        let id = (row.credential.clone(), row.actor.clone());
+        if seen.insert(id) && callers.len() < CALLERS_MAX {
+            callers.push(row.caller());
+        }
+    }
+    callers
+}
+
+async fn life_of(desk: &Desk<'_>, key: &str, from: &Moment, to: &Moment) -> Vec<LifeRow> {
+    let (from, to) = (from.to_string(), to.to_string());
+    desk.ask("key_life", &[("key", key), ("window_start", &from), ("window_end", &to)]).await
+}
+
+/// Names the root of all callers: one when they agree, or the first with the others as runners-up.
+fn root_of(focus: &Focus, callers: &[Caller], ways: &[Way]) -> Root {
+    let mut roots: Vec<Root> = Vec::new();
+    for (caller, way) in callers.iter().zip(ways) {
+        let root = way.root(caller);
+        if roots.iter().all(|other| other.id != root.id || other.kind != root.kind) {
+            roots.push(root);
+        }
+    }
+    let mut roots = roots.into_iter();
+    let Some(mut first) = roots.next() else { return no_root(focus) };
+    let rest: Vec<Root> = roots.collect();
+    if !rest.is_empty() {
+        first.confidence = first.confidence.min(Confidence::Medium);
+        let reason = match focus.subject.kind {
+            SubjectKind::Ip => "the first of those who came from the address",
+            _ => "the last of those who used it",
+        };
+        first.why = format!("{reason}; {}", first.why);
+        first.runners_up.extend(rest.into_iter().map(|root| RootCandidate {
+            kind: root.kind,
+            id: root.id.or(root.name).unwrap_or_default(),
+            why: format!("used it too; {}", root.why),
+        }));
+    }
+    first
+}
+
+/// A root where no call was found: the instance a finding is about, or nobody.
+fn no_root(focus: &Focus) -> Root {
+    let instance = focus.finding.as_ref().and_then(|finding| instance_of(&finding.resource_uids()));
+    if let Some(id) = instance {
+        return Root {
+            kind: RootKind::Instance,
+            name: Some(id.clone()),
+            id: Some(id),
+            account: focus.subject.account.clone(),
+            confidence: Confidence::High,
+            why: "the finding is about traffic of this instance".to_owned(),
+            ..Root::default()
+        };
+    }
+    let why = match focus.subject.kind {
+        _ if focus.is_unknown => "the lake knows nothing of the subject",
+        SubjectKind::Finding | SubjectKind::Resource => {
+            "no call in the lake is its cause, so nobody can be named"
+        }
+        _ => "no call of it is in the lake",
+    };
+    Root { why: why.to_owned(), ..Root::default() }
+}
+
+fn instance_of(resources: &[String]) -> Option<String> {
+    let last = resources.iter().filter_map(|uid| uid.rsplit('/').next());
+    last.filter(|id| is_instance(id)).map(str::to_owned).next()
+}
+
+/// Looks around the deed.
+async fn gather(
+    desk: &Desk<'_>,
+    (focus, found, root): (Focus, Found, Root),
+    (callers, ways): (&[Caller], &[Way]),
+) -> Answer {
+    let window = focus.window.clone();
+    let caller = callers.first().cloned().unwrap_or_default();
+    let mut chain: Vec<Edge> = ways.first().map(|way| way.edges.clone()).unwrap_or_default();
+    let subject_key = key_of(&focus, &caller);
+    let (down, mut notes) = match &subject_key {
+        Some(key) => walk::down(desk, key, (window.from, window.to)).await,
+        None => (Vec::new(), Vec::new()),
+    };
+    chain.reverse();
+    chain.extend(down);
+    let life = whole_life(desk, &focus, &chain, subject_key.as_deref()).await;
+    let sources = around::sources(desk, &life, &window).await;
+    let source = source_of(desk, &focus, &found, &sources).await;
+    let ip = source.as_ref().map(|source| source.address.clone());
+    let instance = network_subject(&focus, &root);
+    let keys: BTreeSet<String> = chain
+        .iter()
+        .flat_map(|edge| [edge.parent.credential.clone(), edge.child.credential.clone()])
+        .flatten()
+        .chain(subject_key.clone())
+        .collect();
+    let acts = acts(&focus, (&caller, &root), (&found, &chain), &sources);
+    let about = About {
+        account: focus.subject.account.clone().or_else(|| caller.party.account.clone()),
+        resource: found
+            .cause
+            .as_ref()
+            .and_then(|cause| cause.line.resource.clone())
+            .or_else(|| {
+                Some(focus.subject.id.clone()).filter(|_| focus.subject.kind == SubjectKind::Resource)
+            })
+            .or_else(|| {
+                focus.finding.as_ref().and_then(|finding| finding.resource_uids().into_iter().next())
+            }),
+        key: subject_key.clone(),
+        name: root.name.clone(),
+        ip: ip.clone(),
+        own: focus.finding.as_ref().and_then(|finding| finding.uid.clone()),
+    };
+    let companions_of = ip.clone().unwrap_or_default();
+    let (lines, credential, companions, usual, network, findings, missing) = futures::join!(
+        timeline(desk, &focus, &chain, &caller),
+        credential(desk, subject_key.as_deref(), (&life, &chain), &found),
+        around::companions(desk, &companions_of, &window, &keys),
+        usual(desk, &acts),
+        around::network(desk, (ip.as_deref(), instance.as_deref()), &window),
+        around::findings(desk, &about, &window),
+        missing(desk, &focus),
+    );
+    notes.extend(lines.notes.clone());
+    notes.extend(missing);
+    let (cause, cannot_tell) = with_flows(&focus, &found, &network);
+    let mut answer = Answer {
+        version: VERSION,
+        subject: focus.subject.clone(),
+        window,
+        answer: Paragraph::default(),
+        root: with_evidence(root, found.row.iter().map(EventRow::evidence).collect()),
+        cause,
+        cannot_tell,
+        finding: focus.finding.as_ref().map(|finding| finding.line(None)),
+        chain,
+        credential,
+        source,
+        sources,
+        timeline: lines.timeline,
+        created: lines.created,
+        denied: lines.denied,
+        logging_changes: lines.logging,
+        same_source: companions,
+        usual,
+        network,
+        findings,
+        notes,
+        asked: Vec::new(),
+    };
+    mark_new(&mut answer);
+    if lines.bytes_out > 0 {
+        let text = format!("{} bytes left through calls that read", lines.bytes_out);
+        answer.notes.push(Note { kind: NoteKind::Basis, text });
+    }
+    for candidate in found.considered.iter().take(3) {
+        let at = candidate.line.time.map(Moment::plain).unwrap_or_default();
+        let text = format!(
+            "considered as cause: {} at {at}: {}",
+            candidate.line.operation.as_deref().unwrap_or_default(),
+            candidate.why
+        );
+        answer.notes.push(Note { kind: NoteKind::Basis, text });
+    }
+    answer
+}
+
+/// The key it is about.
+fn key_of(focus: &Focus, caller: &Caller) -> Option<String> {
+    if focus.subject.kind == SubjectKind::Key {
+        return Some(focus.subject.id.clone());
+    }
+    let finding = focus.finding.as_ref();
+    let named =
+        || finding.and_then(|finding| finding.evidence_texts("actor.user.credential_uid").into_iter().next());
+    caller.party.credential.clone().or_else(named)
+}
+
+/// All uses of the credential, and of the one at the root of its chain.
+async fn whole_life(desk: &Desk<'_>, focus: &Focus, chain: &[Edge], key: Option<&str>) -> Vec<LifeRow> {
+    let mut life = focus.life.clone();
+    let from = focus.window.from.minus(Duration::from_hours(24 * 90));
+    let root_key = chain
+        .first()
+        .and_then(|edge| edge.parent.credential.as_deref())
+        .filter(|_| focus.subject.kind != SubjectKind::Ip);
+    let mut known: BTreeSet<String> = life.iter().filter_map(|row| row.credential.clone()).collect();
+    for key in [key, root_key].into_iter().flatten() {
+        if known.insert(key.to_owned()) {
+            life.extend(life_of(desk, key, &from, &focus.window.to).await);
+        }
+    }
+    life
+}
+
+/// Where the deed was done from: the event's address; of a key the place it came to last.
+async fn source_of(desk: &Desk<'_>, focus: &Focus, found: &Found, sources: &[Source]) -> Option<Source> {
+    let given = match (&found.row, focus.subject.kind) {
+        (Some(row), _) => row.source.clone(),
+        (None, SubjectKind::Ip) => Some(focus.subject.id.clone()),
+        (None, _) => focus
+            .finding
+            .as_ref()
+            .and_then(|finding| finding.evidence_texts("src_endpoint.ip").into_iter().next()),
+    };
+    let Some(address) = given else { return sources.first().cloned() };
+    if let Some(known) = sources.iter().find(|source| source.address == address) {
+        return Some(known.clone());
+    }
+    let agents = found.row.iter().filter_map(|row| row.agent.clone()).collect();
+    let source = Source { address, agents, ..Source::default() };
+    Some(around::enrich(desk, source, &focus.window).await)
+}
+
+fn network_subject(focus: &Focus, root: &Root) -> Option<String> {
+    let finding = focus.finding.as_ref();
+    let of_finding = finding.and_then(|finding| instance_of(&finding.resource_uids()));
+    let of_resource = Some(&focus.subject.id).filter(|id| is_instance(id) || id.starts_with("eni-")).cloned();
+    let of_root = root.id.clone().filter(|_| root.kind == RootKind::Instance);
+    of_finding.or(of_resource).or(of_root)
+}
+
+/// What is compared with what is usual: the one who called, and the one at the root.
+fn acts(
+    focus: &Focus,
+    (caller, root): (&Caller, &Root),
+    (found, chain): (&Found, &[Edge]),
+    sources: &[Source],
+) -> Vec<Acts> {
+    let deed = found.row.as_ref().and_then(|row| row.time);
+    let issued = chain.iter().filter_map(|edge| edge.issued_at).min();
+    let newest = sources.iter().filter_map(|source| source.first_seen).max();
+    let since = match deed {
+        Some(deed) => issued
+            .filter(|issued| issued.distance_ms(deed) < 12 * 3_600_000)
+            .map_or(deed, |issued| issued.min(deed)),
+        None => match newest {
+            Some(newest) => newest,
+            None => return Vec::new(),
+        },
+    };
+    let network = found
+        .row
+        .as_ref()
+        .and_then(|row| row.source.clone())
+        .or_else(|| sources.first().map(|source| source.address.clone()));
+    let network = network.as_deref().and_then(network_of);
+    let of_caller = caller.party.principal.clone();
+    let of_root = root.id.clone().filter(|id| {
+        id.starts_with("arn:") && Some(id) != of_caller.as_ref() && root.kind == RootKind::IamUser
+    });
+    let all = of_caller.into_iter().chain(of_root).filter(|principal| principal.starts_with("arn:"));
+    all.map(|principal| Acts {
+        account: account_of(&principal).or_else(|| caller.party.account.clone()),
+        principal,
+        network: network.clone(),
+        since: Some(since),
+        until: Some(focus.window.to),
+    })
+    .collect()
+}
+
+fn account_of(arn: &str) -> Option<String> {
+    arn.split(':').nth(4).filter(|account| !account.is_empty()).map(str::to_owned)
+}
+
+/// The network of an address, as footprints have it.
+fn network_of(address: &str) -> Option<String> {
+    match address.parse::<std::net::IpAddr>().ok()?.to_canonical() {
+        std::net::IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            Some(format!("{a}.{b}.{c}.0/24"))
+        }
+        std::net::IpAddr::V6(v6) => {
+            let prefix = std::net::Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80);
+            Some(format!("{prefix}/48"))
+        }
+    }
+}
+
+async fn usual(desk: &Desk<'_>, acts: &[Acts]) -> Vec<super::answer::Usual> {
+    futures::future::join_all(acts.iter().map(|acts| around::usual(desk, acts)))
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Marks the sources whose network is new to a principal.
+fn mark_new(answer: &mut Answer) {
+    let usual = answer.usual.clone();
+    let is_new = |address: &str| {
+        let network = network_of(address);
+        let mut of = usual.iter().filter(|one| one.what == "network" && Some(&one.value) == network.as_ref());
+        of.find_map(|one| one.is_new)
+    };
+    for source in answer.sources.iter_mut().chain(answer.source.iter_mut()) {
+        source.is_new = is_new(&source.address);
+    }
+}
+
+/// Follows the credentials of the chain, or the principal, the session, the address itself.
+async fn timeline(desk: &Desk<'_>, focus: &Focus, chain: &[Edge], caller: &Caller) -> Lines {
+    let mut filters: Vec<(&str, String)> = Vec::new();
+    match focus.subject.kind {
+        SubjectKind::Principal => filters.push(("principal", focus.subject.id.clone())),
+        SubjectKind::Session => filters.push(("actor", focus.subject.id.clone())),
+        SubjectKind::Ip => filters.push(("ip", focus.subject.id.clone())),
+        _ => {}
+    }
+    let own = key_of(focus, caller);
+    let of_chain = chain
+        .iter()
+        .flat_map(|edge| [edge.child.credential.clone(), edge.parent.credential.clone()])
+        .flatten();
+    for key in own.into_iter().chain(of_chain) {
+        if !filters.iter().any(|(_, value)| *value == key) && filters.len() < FOLLOWED_MAX {
+            filters.push(("key", key));
+        }
+    }
+    if filters.is_empty()
+        && let Some(actor) = caller.party.actor.clone().filter(|actor| actor.starts_with("arn:"))
+    {
+        filters.push(("actor", actor));
+    }
+    let (from, to) = (focus.window.from.to_string(), focus.window.to.to_string());
+    let asked = filters
+        .iter()
+        .flat_map(|(name, value)| ["changes_by", "reads_by"].map(|question| (question, *name, value)))
+        .map(|(question, name, value)| {
+            let values =
+                [(name, value.as_str()), ("window_start", from.as_str()), ("window_end", to.as_str())];
+            async move { desk.ask::<EventRow>(question, &values).await }
+        });
+    lines::sort(futures::future::join_all(asked).await.into_iter().flatten().collect())
+}
+
+/// What is known of the credential itself.
+async fn credential(
+    desk: &Desk<'_>,
+    key: Option<&str>,
+    (life, chain): (&[LifeRow], &[Edge]),
+    found: &Found,
+) -> Option<Credential> {
+    let key = key?;
+    let own: Vec<&LifeRow> = life.iter().filter(|row| row.credential.as_deref() == Some(key)).collect();
+    let edge = chain.iter().find(|edge| edge.child.credential.as_deref() == Some(key));
+    let row = found.row.as_ref().filter(|row| row.credential.as_deref() == Some(key));
+    let mut issued_at =
+        edge.and_then(|edge| edge.issued_at).or_else(|| row.and_then(|row| row.session_created));
+    let mut evidence = edge.map(|edge| edge.evidence.clone()).unwrap_or_default();
+    if key.starts_with("AKIA") {
+        let values = [
+            ("resource", key),
+            ("window_start", "1970-01-01T00:00:00Z"),
+            ("window_end", "2262-01-01T00:00:00Z"),
+        ];
+        let touches: Vec<TouchRow> = desk.ask("resource_changes", &values).await;
+        if let Some(created) =
+            touches.into_iter().find(|touch| touch.operation.as_deref() == Some("CreateAccessKey"))
+        {
+            issued_at = created.first_seen;
+            evidence = created
+                .event_ids
+                .into_iter()
+                .take(1)
+                .map(|id| super::answer::Evidence { event_id: Some(id), object: None, index: None })
+                .collect();
+        }
+    }
+    let first_seen = own.iter().filter_map(|row| row.first_seen).min();
+    let last_seen = own.iter().filter_map(|row| row.last_seen).max();
+    let at = row.and_then(|row| row.time).or(last_seen);
+    let age = at
+        .zip(issued_at.or(first_seen))
+        .map(|(at, from)| (at.0.as_millisecond() - from.0.as_millisecond()) / 1000);
+    Some(Credential {
+        id: key.to_owned(),
+        kind: match key.get(..4) {
+            Some("AKIA") => "long_term",
+            Some("ASIA") => "temporary",
+            _ => "other",
+        }
+        .to_owned(),
+        principal: row
+            .and_then(|row| row.principal.clone())
+            .or_else(|| own.iter().find_map(|row| row.principal.clone())),
+        account: own
+            .iter()
+            .find_map(|row| row.principal.as_deref().and_then(account_of))
+            .or_else(|| super::account_of_key(key)),
+        issued_at,
+        expires_at: edge.and_then(|edge| edge.expires_at),
+        first_seen,
+        last_seen,
+        age_seconds: age.filter(|age| *age >= 0),
+        is_mfa: row
+            .and_then(|row| row.is_mfa)
+            .or_else(|| own.iter().find_map(|row| row.is_mfa))
+            .or_else(|| edge.and_then(|edge| edge.is_mfa)),
+        is_console: row.and_then(|row| row.is_console),
+        events: own.iter().map(|row| row.events).sum(),
+        evidence,
+    })
+}
+
+/// A finding about traffic has its cause in the flows.
+fn with_flows(
+    focus: &Focus,
+    found: &Found,
+    network: &super::answer::Network,
+) -> (Option<Cause>, Option<String>) {
+    if found.cause.is_some() {
+        return (found.cause.clone(), None);
+    }
+    let spoken = focus.finding.as_ref().and_then(|finding| {
+        let is_call = !finding.evidence_texts("api.operation").is_empty() || finding.compliance.is_some();
+        cause::of_flows(finding, &network.flows).filter(|_| !is_call)
+    });
+    match spoken {
+        Some(cause) => (Some(cause), None),
+        None if focus.is_unknown => (None, Some("the lake knows nothing of the subject".to_owned())),
+        None => (None, found.cannot_tell.clone()),
+    }
+}
+
+/// What the lake does not have.
+async fn missing(desk: &Desk<'_>, focus: &Focus) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let has: Vec<std::collections::BTreeMap<String, i64>> = desk.ask("lake_has", &[]).await;
+    for (table, words) in [
+        ("cloudtrail", "the lake has no CloudTrail events"),
+        ("vpc_flow", "the lake has no flow logs, so nothing is said of the network"),
+        ("findings", "the lake has no findings"),
+    ] {
+        if has.first().is_some_and(|has| has.get(table) == Some(&0)) {
+            notes.push(Note { kind: NoteKind::Missing, text: words.to_owned() });
+        }
+    }
+    if let Some(account) = focus.subject.account.as_deref() {
+        let span: Vec<SpanRow> = desk.ask("log_span", &[("account", account)]).await;
+        let first = span.first().and_then(|span| span.first_seen);
+        match first {
+            None => notes.push(Note {
+                kind: NoteKind::Missing,
+                text: format!("the lake has no CloudTrail of the account {account}"),
+            }),
+            Some(first) if first > focus.window.from => {
+                let text =
+                    format!("CloudTrail of the account {account} begins at {first}, inside the window");
+                notes.push(Note { kind: NoteKind::Gap, text });
+            }
+            Some(_) => {}
+        }
+    }
+    notes
+}
+
+/// Puts the object and index to each evidence that has an id only, adds what was asked, and says it in words.
+fn finish(desk: Desk<'_>, mut answer: Answer) -> Answer {
+    fill_evidence(&mut answer);
+    let (asked, notes) = desk.finish();
+    answer.asked = asked;
+    answer.notes.extend(notes);
+    answer.answer.text = say::paragraph(&answer);
+    if matches!(&answer.cause, Some(cause) if cause.kind == CauseKind::Event && cause.line.is_read == Some(true))
+    {
+        answer.notes.push(Note { kind: NoteKind::Basis, text: "the event only reads".to_owned() });
+    }
+    answer
+}
+
+/// Evidence of derived tables has the event's id; where the timeline has the event, its object is known.
+fn fill_evidence(answer: &mut Answer) {
+    let known: Vec<_> = answer.timeline.iter().flat_map(|line| line.evidence.clone()).collect();
+    let fill = |evidence: &mut super::answer::Evidence| {
+        if evidence.object.is_none()
+            && let Some(found) =
+                known.iter().find(|one| one.event_id.is_some() && one.event_id == evidence.event_id)
+        {
+            *evidence = found.clone();
+        }
+    };
+    answer.chain.iter_mut().flat_map(|edge| edge.evidence.iter_mut()).for_each(fill);
+    answer.root.evidence.iter_mut().for_each(fill);
+    answer.credential.iter_mut().flat_map(|credential| credential.evidence.iter_mut()).for_each(fill);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_those_of_footprints() {
+        assert_eq!(network_of("192.0.2.146").as_deref(), Some("192.0.2.0/24"));
+        assert_eq!(network_of("2001:db8:1:2::3").as_deref(), Some("2001:db8:1::/48"));
+        assert_eq!(network_of("AWS Internal"), None);
+    }
+}
