@@ -7,7 +7,6 @@
 select
   accountid,
   region,
-  resource,
   service,
   operation,
   error,
@@ -15,14 +14,14 @@ select
   actor,
   credential,
   source,
-  events,
-  first_seen,
-  last_seen,
-  event_ids
-from touches
+  sum(events) as events,
+  min(first_seen) as first_seen,
+  max(last_seen) as last_seen
+from footprints
 where accountid = $account
   and array_has(string_to_array($operations, ','), operation)
   and last_seen >= $window_start
   and first_seen < $window_end
+group by accountid, eventday, region, service, operation, error, principal, actor, credential, source
 order by last_seen desc
 limit 1000

@@ -208,27 +208,42 @@ async fn account_wide(desk: &Desk<'_>, target: &Target, until: &str) -> Vec<Touc
     desk.ask("account_changes", &values).await
 }
 
-/// Reads the events behind touches.
+/// Reads the events behind touches: by their ids, or by the name of the call where a day has more than it has ids of.
 async fn read(desk: &Desk<'_>, touches: Vec<TouchRow>) -> Vec<EventRow> {
     let asked = touches.into_iter().take(DAYS_READ_MAX).map(|touch| async move {
-        let (Some(account), Some(first), Some(last)) = (touch.accountid, touch.first_seen, touch.last_seen)
+        let (Some(account), Some(first), Some(last)) = (&touch.accountid, touch.first_seen, touch.last_seen)
         else {
             return Vec::new();
         };
-        let ids = touch.event_ids.join(",");
+        let ids = touch.event_ids.clone().unwrap_or_default();
+        let is_whole = i64::try_from(ids.len()).is_ok_and(|count| count >= touch.events);
+        let ids = ids.join(",");
         let (from, to) = (first.to_string(), last.plus(Duration::from_secs(1)).to_string());
+        let operation = touch.operation.as_deref().unwrap_or_default();
         let values = [
             ("account", account.as_str()),
             ("event_ids", &ids),
+            ("operation", operation),
             ("window_start", &from),
             ("window_end", &to),
         ];
-        desk.ask::<EventRow>("events_between", &values).await
+        let question = if is_whole { "events_between" } else { "matching_calls" };
+        let mut rows = desk.ask::<EventRow>(question, &values).await;
+        if let (false, Some(resource)) = (is_whole, &touch.resource) {
+            rows.retain(|row| names(row, resource));
+        }
+        rows
     });
     let mut rows: Vec<EventRow> = futures::future::join_all(asked).await.into_iter().flatten().collect();
     rows.sort_by(|one, other| (one.time, &one.event_id).cmp(&(other.time, &other.event_id)));
     rows.dedup_by(|one, other| one.event_id.is_some() && one.event_id == other.event_id);
     rows
+}
+
+/// Says whether an event names a resource, whichever part of its id it uses.
+fn names(row: &EventRow, resource: &str) -> bool {
+    let name = resource.rsplit([':', '/']).next().unwrap_or(resource);
+    [&row.request, &row.response].into_iter().flatten().any(|text| text.contains(name))
 }
 
 /// Finds the calls that a finding speaks of.

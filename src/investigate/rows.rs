@@ -88,7 +88,8 @@ pub(super) struct TouchRow {
     pub(super) error: Option<String>,
     pub(super) first_seen: Option<Moment>,
     pub(super) last_seen: Option<Moment>,
-    pub(super) event_ids: Vec<String>,
+    pub(super) events: i64,
+    pub(super) event_ids: Option<Vec<String>>,
 }
 
 /// `resources_named` and `principals_named`.

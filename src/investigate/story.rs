@@ -456,6 +456,7 @@ async fn credential(
             evidence = created
                 .event_ids
                 .into_iter()
+                .flatten()
                 .take(1)
                 .map(|id| super::answer::Evidence { event_id: Some(id), object: None, index: None })
                 .collect();
