@@ -9,6 +9,9 @@ select
   finding_info.last_seen_time_dt as last_seen,
   compliance.status as compliance,
   status,
+  finding_info.types as types,
+  evidences,
+  resources,
   metadata.uid as event_id,
   metadata.log_name as object,
   metadata.sequence as index

@@ -33,6 +33,15 @@ where ($key = '' or actor.user.credential_uid = $key)
   and time < $window_end
   and unmapped['readOnly'] = 'true'
   and api.response.error is null
-group by accountid, region, service, operation, principal, actor, credential, source, agent
-order by time
+group by
+  accountid,
+  region,
+  api.service.name,
+  api.operation,
+  coalesce(actor.session.issuer, actor.user.uid),
+  actor.user.uid,
+  actor.user.credential_uid,
+  coalesce(src_endpoint.ip, src_endpoint.domain),
+  http_request.user_agent
+order by min(time_dt)
 limit 1000

@@ -295,6 +295,8 @@ pub struct Line {
     pub resource: Option<String>,
     /// What is to be said of it.
     pub remark: Option<String>,
+    /// How much it weighs in the timeline, 0 to 20: what changes rights or logging, creates, is refused, comes from a new place.
+    pub weight: u8,
     /// Where it can be checked: of several events the first.
     pub evidence: Vec<Evidence>,
 }

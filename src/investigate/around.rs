@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::answer::{Companion, FindingLine, Flow, Network, Source, Usual, Window};
 use super::ask::Desk;
 use super::moment::Moment;
-use super::rows::{AddressRow, FindingRow, FlowRow, HolderRow, LifeRow, PrevalenceRow, UsualRow};
+use super::rows::{AddressRow, FindingRow, FlowRow, HolderRow, LifeRow, PrevalenceRow, SpanRow, UsualRow};
+use super::say;
 
 /// How many days before the window tell what is usual.
 pub(super) const DAYS: i64 = 90;
@@ -106,7 +107,9 @@ pub(super) async fn companions(
     let rows: Vec<LifeRow> = desk.ask("address_life", &values).await;
     let mut all: BTreeMap<_, Companion> = BTreeMap::new();
     for row in rows {
-        if row.credential.as_ref().is_some_and(|key| own.contains(key)) {
+        // What names nobody is another account's copy of a call that has its caller's name there.
+        let is_copy = row.credential.is_none() && row.identity.as_deref() == Some("AWSAccount");
+        if is_copy || row.credential.as_ref().is_some_and(|key| own.contains(key)) {
             continue;
         }
         let name = (row.principal.clone(), row.credential.clone(), row.accountid.clone());
@@ -151,7 +154,12 @@ pub(super) async fn usual(desk: &Desk<'_>, acts: &Acts) -> Vec<Usual> {
         ("window_end", to.as_str()),
     ];
     let rows: Vec<UsualRow> = desk.ask("usual_for_principal", &values).await;
-    let mut all = compare(&acts.principal, &rows, (since, until));
+    let span: Vec<SpanRow> = match &acts.account {
+        Some(account) => desk.ask("log_span", &[("account", account)]).await,
+        None => Vec::new(),
+    };
+    let logs = span.first().and_then(|span| span.first_seen).map(|first| first.max(since.minus(days)));
+    let mut all = compare(&acts.principal, &rows, (since, until), logs);
     if let (Some(account), Some(network)) = (&acts.account, &acts.network) {
         let values = [
             ("account", account.as_str()),
@@ -191,61 +199,75 @@ fn traits(row: &UsualRow) -> Vec<(&'static str, String)> {
     all.into_iter().filter_map(|(what, value)| Some((what, value?))).collect()
 }
 
-/// Compares what was done in the time with what was done before it. Rows are sums of a day: one that begins before the time and ends in it
-/// counts for both.
-fn compare(principal: &str, rows: &[UsualRow], (since, until): (Moment, Moment)) -> Vec<Usual> {
+/// Compares what was done in the time with what was done before it, back to when the account's logs begin. Rows are sums of a day: one
+/// that begins before the time and ends in it counts for both.
+fn compare(
+    principal: &str,
+    rows: &[UsualRow],
+    (since, until): (Moment, Moment),
+    logs: Option<Moment>,
+) -> Vec<Usual> {
     let first = rows.iter().filter_map(|row| row.first_seen).min();
-    let days = first.map_or(0, |first| i64::try_from(first.distance_ms(since) / 86_400_000).unwrap_or(0));
-    let is_comparable = first.is_some_and(|first| first < since) && days >= DAYS_MIN;
-    let (mut before, mut during): (BTreeMap<Trait<'_>, Moment>, BTreeMap<Trait<'_>, Moment>) =
-        Default::default();
+    let from = earliest(logs.filter(|logs| *logs < since), first.filter(|first| *first < since));
+    let days = from.map_or(0, |from| i64::try_from(from.distance_ms(since) / 86_400_000).unwrap_or(0));
+    let is_known = first.is_some_and(|first| first < since);
+    let is_comparable = is_known && days >= DAYS_MIN;
     let owned: Vec<_> = rows.iter().map(|row| (row, traits(row))).collect();
+    let (mut before, mut during) = (BTreeMap::new(), BTreeMap::new());
     for (row, traits) in &owned {
         let (Some(first), Some(last)) = (row.first_seen, row.last_seen) else { continue };
         for (what, value) in traits {
-            let key = (*what, value.as_str());
-            if first < since {
-                let at = before.entry(key).or_insert(first);
+            let key: Trait<'_> = (*what, value.as_str());
+            let note = |map: &mut BTreeMap<_, Moment>| {
+                let at = map.entry(key).or_insert(first);
                 *at = (*at).min(first);
+            };
+            if first < since {
+                note(&mut before);
             }
             if last >= since && first < until {
-                let at = during.entry(key).or_insert(first);
-                *at = (*at).min(first);
+                note(&mut during);
             }
         }
     }
+    let told = |what: &str, value: &str, first: Moment, is_new: Option<bool>| Usual {
+        what: what.to_owned(),
+        value: value.to_owned(),
+        principal: principal.to_owned(),
+        is_new,
+        first_seen: Some(first),
+        days,
+        others: None,
+        of: None,
+        text: in_words(what, value, (is_new, first, days)),
+    };
     let mut all: Vec<Usual> = during
         .into_iter()
         .map(|((what, value), first)| {
             let earlier = before.get(&(what, value)).copied();
-            let is_new = is_comparable.then_some(earlier.is_none());
-            Usual {
-                what: what.to_owned(),
-                value: value.to_owned(),
-                principal: principal.to_owned(),
-                is_new,
-                first_seen: Some(earlier.unwrap_or(first)),
-                days,
-                others: None,
-                of: None,
-                text: in_words(what, value, (is_new, earlier.unwrap_or(first), days)),
-            }
+            told(what, value, earlier.unwrap_or(first), is_comparable.then_some(earlier.is_none()))
         })
         .collect();
+    if let (false, true, Some(first)) = (is_known, days >= DAYS_MIN, first) {
+        all.push(told("principal", principal, first, Some(true)));
+    }
     all.sort_by_key(|one| (one.is_new != Some(true), order(&one.what), one.first_seen));
     all.truncate(USUAL_MAX);
     all
 }
 
 fn order(what: &str) -> usize {
-    ["network", "agent", "region", "account", "operation"].iter().position(|one| *one == what).unwrap_or(9)
+    ["principal", "network", "agent", "region", "account", "operation"]
+        .iter()
+        .position(|one| *one == what)
+        .unwrap_or(9)
 }
 
 fn in_words(what: &str, value: &str, (is_new, first, days): (Option<bool>, Moment, i64)) -> String {
     match is_new {
-        Some(true) => format!("{what} {value}: first time in {days} days"),
+        Some(true) => format!("{what} {value}: first time in {}", say::span(days * 86_400)),
         Some(false) => format!("{what} {value}: usual, since {}", first.plain()),
-        None => format!("{what} {value}: too few logs before to compare"),
+        None => format!("{what} {value}: nothing before to compare with"),
     }
 }
 
@@ -358,7 +380,7 @@ mod tests {
             row("2026-01-20T00:00Z", "2026-02-04T02:30Z", "203.0.113.0/24", "GetUser"),
             row("2026-02-04T02:10Z", "2026-02-04T02:20Z", "192.0.2.0/24", "ListUsers"),
         ];
-        let told = compare("p", &rows, time);
+        let told = compare("p", &rows, time, None);
         let find = |value: &str| told.iter().find(|one| one.value == value).map(|one| one.is_new);
         assert_eq!(find("192.0.2.0/24"), Some(Some(true)));
         assert_eq!(find("203.0.113.0/24"), Some(Some(false)));
@@ -374,8 +396,17 @@ mod tests {
     #[test]
     fn nothing_is_new_where_nothing_was_before() {
         let time = (Moment::read("2026-02-04T02:00Z").unwrap(), Moment::read("2026-02-04T03:00Z").unwrap());
-        let told =
-            compare("p", &[row("2026-02-04T01:10Z", "2026-02-04T02:20Z", "192.0.2.0/24", "ListUsers")], time);
+        let told = compare(
+            "p",
+            &[row("2026-02-04T01:10Z", "2026-02-04T02:20Z", "192.0.2.0/24", "ListUsers")],
+            time,
+            None,
+        );
         assert!(told.iter().all(|one| one.is_new.is_none()), "{told:?}");
+        let rows = [row("2026-02-04T02:10Z", "2026-02-04T02:20Z", "192.0.2.0/24", "ListUsers")];
+        let told = compare("p", &rows, time, Moment::read("2026-01-20"));
+        let new: Vec<&str> =
+            told.iter().filter(|one| one.is_new == Some(true)).map(|one| one.what.as_str()).collect();
+        assert_eq!(new, ["principal"], "of somebody new all is new");
     }
 }

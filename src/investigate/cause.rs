@@ -44,7 +44,7 @@ pub(super) struct Target {
 }
 
 /// Finds the cause of a finding.
-pub(super) async fn of_finding(desk: &Desk<'_>, finding: &FindingRow) -> Found {
+pub(super) async fn of_finding(desk: &Desk<'_>, finding: &FindingRow, states: &[FindingRow]) -> Found {
     let spoken = spoken_of(desk, finding).await;
     if spoken.cause.is_some() {
         return spoken;
@@ -58,9 +58,9 @@ pub(super) async fn of_finding(desk: &Desk<'_>, finding: &FindingRow) -> Found {
         let why = "the finding speaks of no call and no change of a setting".to_owned();
         return Found { cannot_tell: Some(why), ..Found::default() };
     }
-    let (noticed, well) = onset(desk, finding).await;
+    let (noticed, well) = onset(finding, states);
     let target = Target {
-        resources: finding.resource_uids(),
+        resources: finding.resource_ids(),
         account: finding.accountid.clone(),
         control,
         grantee: finding.evidence_texts("actor.user.uid").into_iter().next().filter(|_| is_access(finding)),
@@ -85,11 +85,9 @@ pub(super) fn control_of(finding: &FindingRow) -> Option<&'static Control> {
 }
 
 /// Says when a finding was noticed, and when before that it was last known to be well.
-async fn onset(desk: &Desk<'_>, finding: &FindingRow) -> (Option<Moment>, Option<Moment>) {
+fn onset(finding: &FindingRow, states: &[FindingRow]) -> (Option<Moment>, Option<Moment>) {
     let fallback = finding.first_seen.or(finding.created).or(finding.time);
-    let Some(uid) = finding.uid.as_deref() else { return (fallback, None) };
-    let states: Vec<FindingRow> = desk.ask("finding_onset", &[("finding", uid)]).await;
-    of_states(&states).map_or((fallback, None), |(noticed, well)| (Some(noticed), well))
+    of_states(states).map_or((fallback, None), |(noticed, well)| (Some(noticed), well))
 }
 
 /// The first failed state after the last passed one.
@@ -150,7 +148,8 @@ async fn since(desk: &Desk<'_>, target: &Target) -> String {
 
 fn cause(chosen: Chosen, target: &Target) -> Cause {
     let mut line = chosen.row.line();
-    line.resource = target.resources.first().cloned();
+    line.resource =
+        target.resources.iter().find(|id| id.starts_with("arn:")).or(target.resources.first()).cloned();
     let request = chosen.row.request.as_deref().and_then(excerpt);
     let before = chosen.before.as_ref().map(|row| {
         let request = row.request.as_deref().and_then(excerpt).unwrap_or_default();
@@ -174,7 +173,7 @@ fn cause(chosen: Chosen, target: &Target) -> Cause {
 async fn changes(desk: &Desk<'_>, target: &Target, until: Moment) -> Vec<EventRow> {
     let until = until.to_string();
     let mut touches: Vec<TouchRow> = Vec::new();
-    for resource in target.resources.iter().take(4) {
+    for resource in target.resources.iter().take(6) {
         let values =
             [("resource", resource.as_str()), ("window_start", EVER), ("window_end", until.as_str())];
         touches.extend(desk.ask::<TouchRow>("resource_changes", &values).await);
@@ -341,8 +340,16 @@ pub(super) fn of_flows(finding: &FindingRow, flows: &[Flow]) -> Option<Cause> {
     let mut ips = finding.evidence_texts("src_endpoint.ip");
     ips.extend(finding.evidence_texts("dst_endpoint.ip"));
     let has = |ip: &Option<String>| ip.as_ref().is_some_and(|ip| ips.contains(ip));
-    let flow = flows.iter().find(|flow| has(&flow.src_ip) && has(&flow.dst_ip));
-    let flow = flow.or_else(|| flows.iter().find(|flow| has(&flow.src_ip) || has(&flow.dst_ip)))?;
+    // Both ends before one, what began the talk before what answered.
+    let matching = flows.iter().filter(|flow| has(&flow.src_ip) || has(&flow.dst_ip));
+    let flow = matching.min_by_key(|flow| {
+        (
+            !(has(&flow.src_ip) && has(&flow.dst_ip)),
+            flow.action.as_deref() == Some("Denied"),
+            flow.first_seen,
+            !has(&flow.src_ip),
+        )
+    })?;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let remark = format!(
         "{} to {}{}: {} flows, {} bytes, {}",

@@ -192,7 +192,11 @@ const TITLES: [(&[&str], &str); 14] = [
 pub(super) fn control(name: &str) -> Option<&'static Control> {
     let name = name.trim().to_ascii_lowercase();
     let exact = |name: &str| CONTROLS.iter().find(|control| control.names.contains(&name));
-    exact(&name).or_else(|| {
+    // Security Hub writes GuardDuty's types as `TTPs/…/Policy:S3-BucketAnonymousAccessGranted`.
+    let last = name.rsplit('/').next().unwrap_or(&name);
+    let of_hub =
+        last.split_once(':').map(|(purpose, rest)| format!("{purpose}:{}", rest.replacen('-', "/", 1)));
+    exact(&name).or_else(|| exact(&of_hub?)).or_else(|| {
         // Security Hub's own rules: `securityhub-restricted-ssh-1a2b3c4d`; parameters make `…-conformance-pack-x`.
         let bare = name.strip_prefix("securityhub-").unwrap_or(&name);
         let longest = |control: &'static Control| {
@@ -227,6 +231,7 @@ mod tests {
         check("securityhub-s3-bucket-public-read-prohibited-1a2b3c4d", Some("PutBucketPolicy"));
         check("restricted-ssh", Some("AuthorizeSecurityGroupIngress"));
         check("Policy:S3/BucketBlockPublicAccessDisabled", Some("DeleteBucketPublicAccessBlock"));
+        check("TTPs/Exposure/Policy:S3-BucketAnonymousAccessGranted", Some("PutBucketPolicy"));
         check("AWS::KMS::Key", Some("PutKeyPolicy"));
         check("Macie.99", None);
         check("", None);

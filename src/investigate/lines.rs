@@ -168,16 +168,20 @@ pub(super) fn is_denied(error: &str) -> bool {
     ["AccessDenied", "Unauthorized", "Forbidden", "OptInRequired"].iter().any(|word| error.contains(word))
 }
 
-/// Makes lines of events; those before `weighty` are of interest wherever they stand.
-pub(super) fn sort(mut rows: Vec<EventRow>) -> Lines {
+/// What comes from a new place or a credential in question weighs so much more.
+const OF_INTEREST: u8 = 10;
+
+/// Makes lines of events; `is_of_interest` says which belong to what is investigated beyond doubt.
+pub(super) fn sort(mut rows: Vec<EventRow>, is_of_interest: &dyn Fn(&EventRow) -> bool) -> Lines {
     rows.sort_by(|one, other| one.time.cmp(&other.time).then_with(|| one.event_id.cmp(&other.event_id)));
     rows.dedup_by(|one, other| {
         one.event_id.is_some() && one.event_id == other.event_id && one.accountid == other.accountid
     });
     let mut lines = Lines::default();
-    let mut weighed: Vec<(u8, Line)> = Vec::with_capacity(rows.len());
+    let mut weighed: Vec<Line> = Vec::with_capacity(rows.len());
     for row in &rows {
-        let (weight, line) = line(row);
+        let (weight, mut line) = line(row);
+        line.weight = weight + if is_of_interest(row) { OF_INTEREST } else { 0 };
         let operation = row.operation.as_deref().unwrap_or_default();
         if row.error.as_deref().is_some_and(is_denied) {
             lines.denied.push(line.clone());
@@ -191,19 +195,18 @@ pub(super) fn sort(mut rows: Vec<EventRow>) -> Lines {
             lines.created.push(created);
         }
         lines.bytes_out += row.bytes_out.unwrap_or_default();
-        weighed.push((weight, line));
+        weighed.push(line);
     }
     let total = weighed.len();
     let mut order: Vec<usize> = (0..total).collect();
-    order.sort_by_key(|index| std::cmp::Reverse(weighed.get(*index).map_or(0, |(weight, _)| *weight)));
+    order.sort_by_key(|index| std::cmp::Reverse(weighed.get(*index).map_or(0, |line| line.weight)));
     let mut kept: Vec<usize> = order.into_iter().take(TIMELINE_MAX).collect();
     kept.sort_unstable();
     if kept.len() < total {
         let text = format!("the timeline shows the {} weightiest of {total} lines", kept.len());
         lines.notes.push(Note { kind: NoteKind::Cut, text });
     }
-    lines.timeline =
-        kept.into_iter().filter_map(|index| weighed.get(index).map(|(_, line)| line.clone())).collect();
+    lines.timeline = kept.into_iter().filter_map(|index| weighed.get(index).cloned()).collect();
     lines
 }
 
@@ -304,7 +307,7 @@ mod tests {
         key.response = Some(r#"{"accessKey":{"accessKeyId":"AKIA1"}}"#.to_owned());
         let rows =
             vec![row(3, "StopLogging", Some("AccessDenied")), key.clone(), row(1, "ListUsers", None), key];
-        let lines = sort(rows);
+        let lines = sort(rows, &|_| false);
         let names: Vec<_> = lines.timeline.iter().filter_map(|line| line.operation.as_deref()).collect();
         assert_eq!(names, ["ListUsers", "CreateAccessKey", "StopLogging"], "in order, each once");
         assert_eq!(lines.created.first().map(|created| created.id.as_str()), Some("AKIA1"));
@@ -318,7 +321,7 @@ mod tests {
         let mut rows: Vec<_> =
             (0..2 * u32::try_from(TIMELINE_MAX).unwrap()).map(|n| row(n, "PutObject", None)).collect();
         rows.push(row(1, "DeleteTrail", None));
-        let lines = sort(rows);
+        let lines = sort(rows, &|_| false);
         assert_eq!(lines.timeline.len(), TIMELINE_MAX);
         assert!(lines.timeline.iter().any(|line| line.operation.as_deref() == Some("DeleteTrail")));
         assert_eq!(lines.notes.len(), 1);

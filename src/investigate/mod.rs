@@ -19,6 +19,7 @@ mod subject;
 mod ask;
 mod rows;
 mod resolve;
+mod resource;
 mod control;
 mod sign;
 mod rank;

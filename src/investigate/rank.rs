@@ -108,6 +108,8 @@ pub(super) fn rank(rows: &[EventRow], wanted: &Wanted<'_>) -> Ranked {
         matches!((rival.row.time, first.row.time), (Some(a), Some(b)) if a.distance_ms(b) <= TOGETHER_MS)
     });
     let confidence = match (first.verdict, first.is_known) {
+        // Nothing in particular is looked for: the last change is the last change.
+        _ if unknown && wanted.noticed.is_none() => Confidence::High,
         (Verdict::Shows, true) if is_close => Confidence::Medium,
         (Verdict::Shows, true) => Confidence::High,
         (_, true) if rivals.is_empty() => Confidence::Medium,
@@ -121,7 +123,7 @@ pub(super) fn rank(rows: &[EventRow], wanted: &Wanted<'_>) -> Ranked {
         .cloned();
     Ranked::Chosen(Box::new(Chosen {
         row: first.row.clone(),
-        why: why(first, unknown),
+        why: why(first, unknown, wanted.noticed.is_some()),
         confidence,
         runners_up: candidates(&judged, Some(first)),
         before,
@@ -154,9 +156,10 @@ fn judge<'r>(row: &'r EventRow, wanted: &Wanted<'_>) -> Judged<'r> {
     }
 }
 
-fn why(first: &Judged<'_>, unknown: bool) -> String {
+fn why(first: &Judged<'_>, unknown: bool, is_noticed: bool) -> String {
     let operation = first.row.operation.as_deref().unwrap_or_default();
     match first.verdict {
+        _ if unknown && !is_noticed => format!("{operation} is the last change of it in the logs"),
         _ if unknown => format!(
             "{operation} is the last change of it before it was noticed; which calls bring this state about is not known"
         ),
@@ -186,7 +189,8 @@ fn candidates(judged: &[Judged<'_>], first: Option<&Judged<'_>>) -> Vec<Candidat
         (_, Verdict::Shows, _) => "brings the state about too, but came before the one chosen",
         (_, Verdict::Against, true) => "its request asks for something else",
         (_, Verdict::Against, false) => "this call does not bring the state about",
-        (_, Verdict::Silent, _) => "its request does not tell",
+        (_, Verdict::Silent, true) => "its request does not tell",
+        (_, Verdict::Silent, false) => "came before",
     };
     let told = judged.iter().filter(|one| !is_first(one)).take(RUNNERS_UP_MAX);
     told.map(|one| Candidate { line: one.row.line(), why: why(one).to_owned() }).collect()

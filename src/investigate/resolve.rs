@@ -27,6 +27,8 @@ pub(super) struct Focus {
     pub(super) subject: Subject,
     pub(super) window: Window,
     pub(super) finding: Option<FindingRow>,
+    /// All states of the finding, the oldest first.
+    pub(super) states: Vec<FindingRow>,
     pub(super) event: Option<EventRow>,
     pub(super) life: Vec<LifeRow>,
     /// Nothing in the lake has this name.
@@ -67,7 +69,15 @@ fn nothing(inquiry: &Inquiry, kind: SubjectKind) -> Focus {
         (inquiry.now.minus(AROUND), inquiry.now),
         "the last 24 hours: the lake knows nothing of the subject",
     );
-    Focus { subject, window, finding: None, event: None, life: Vec::new(), is_unknown: true }
+    Focus {
+        subject,
+        window,
+        finding: None,
+        states: Vec::new(),
+        event: None,
+        life: Vec::new(),
+        is_unknown: true,
+    }
 }
 
 /// The window that was given, or another for the ends that were not.
@@ -96,8 +106,12 @@ async fn finding(desk: &Desk<'_>, inquiry: &Inquiry) -> Focus {
         desk.ask("finding", &[("finding", inquiry.subject.as_str())]).await
     };
     let mut focus = nothing(inquiry, SubjectKind::Finding);
-    let Some(row) = rows.into_iter().next() else { return focus };
+    let Some(mut row) = rows.into_iter().next() else { return focus };
     focus.is_unknown = false;
+    if let Some(uid) = row.uid.as_deref() {
+        focus.states = desk.ask("finding_onset", &[("finding", uid)]).await;
+        row.fill_from(&focus.states);
+    }
     focus.subject.id = row.uid.clone().unwrap_or_default();
     focus.subject.account = row.accountid.clone();
     let first = row.first_seen.or(row.created).or(row.time);

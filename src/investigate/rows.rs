@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::answer::{Evidence, FindingLine, Flow, Line, Party};
 use super::chain::Caller;
 use super::moment::Moment;
+use super::resource::{self, Place};
 
 /// A use of a credential from one place with one tool: `key_life` and its kin.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -226,6 +227,7 @@ impl EventRow {
             invoked_by: self.invoked_by.clone(),
             resource: None,
             remark: None,
+            weight: 0,
             evidence: vec![self.evidence()],
         }
     }
@@ -299,6 +301,46 @@ impl FindingRow {
     pub(super) fn resource_types(&self) -> Vec<String> {
         let listed = self.resources.iter().flatten().filter_map(|resource| resource.get("type")?.as_str());
         self.resource_type.iter().cloned().chain(listed.map(str::to_owned)).collect()
+    }
+
+    /// Takes from its other states what this one does not say: one finding comes by several ways.
+    pub(super) fn fill_from(&mut self, states: &[Self]) {
+        let fill = |own: &mut Option<Vec<Value>>, of: fn(&Self) -> &Option<Vec<Value>>| {
+            if own.as_ref().is_none_or(Vec::is_empty) {
+                *own = states
+                    .iter()
+                    .rev()
+                    .map(of)
+                    .find(|values| values.as_ref().is_some_and(|values| !values.is_empty()))
+                    .cloned()
+                    .flatten();
+            }
+        };
+        fill(&mut self.evidences, |state| &state.evidences);
+        fill(&mut self.resources, |state| &state.resources);
+        let types: Vec<String> =
+            states.iter().flat_map(|state| state.types.iter().flatten().cloned()).collect();
+        let own = self.types.get_or_insert_default();
+        types.into_iter().for_each(|one| {
+            if !own.contains(&one) {
+                own.push(one);
+            }
+        });
+    }
+
+    /// Under which ids the table of touches may have what it is about.
+    pub(super) fn resource_ids(&self) -> Vec<String> {
+        let place = Place { account: self.accountid.as_deref(), region: self.region.as_deref() };
+        let types = self.resource_types();
+        let mut ids: Vec<String> = Vec::new();
+        for (number, uid) in self.resource_uids().iter().enumerate() {
+            for id in resource::ids(uid, types.get(number).map(String::as_str), place) {
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+        }
+        ids
     }
 
     /// Texts at a path of its evidences.

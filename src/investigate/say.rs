@@ -210,7 +210,7 @@ fn uses(answer: &Answer) -> Option<String> {
         let first = source.first_seen.map(Moment::plain).unwrap_or_default();
         let last = source.last_seen.map(Moment::plain).unwrap_or_default();
         said.push_str(&format!(
-            " Last it came to be used from {}: {} calls from {first} to {last} UTC, {} of them failed.",
+            " The newest place it was used from is {}: {} calls from {first} to {last} UTC, {} of them failed.",
             place_of(source),
             source.events,
             source.failed

@@ -12,14 +12,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::answer::{
-    Answer, Cause, CauseKind, Confidence, Credential, Edge, Note, NoteKind, Paragraph, Root, RootCandidate,
-    RootKind, Source, SubjectKind, VERSION,
+    Answer, Cause, CauseKind, Confidence, Credential, Direction, Edge, Evidence, Note, NoteKind, Paragraph,
+    Root, RootCandidate, RootKind, Source, SubjectKind, Usual, VERSION,
 };
 use super::around::{self, About, Acts};
 use super::ask::Desk;
 use super::cause::{self, Found, Target};
 use super::chain::Caller;
-use super::lines::{self, Lines};
+use super::lines;
 use super::moment::Moment;
 use super::resolve::{Focus, resolve};
 use super::root::{is_instance, with_evidence};
@@ -30,6 +30,9 @@ use crate::query::Engine;
 
 /// How many callers of a principal, a session or an address are followed to their root.
 const CALLERS_MAX: usize = 6;
+
+/// How many issue records are read for their objects.
+const ISSUES_MAX: usize = 12;
 
 /// How many credentials the timeline follows.
 const FOLLOWED_MAX: usize = 8;
@@ -55,7 +58,7 @@ pub async fn investigate(engine: &Engine, inquiry: &Inquiry) -> Answer {
 
 async fn cause_of(desk: &Desk<'_>, focus: &Focus) -> Found {
     match (&focus.finding, &focus.event, focus.subject.kind) {
-        (Some(finding), _, _) => cause::of_finding(desk, finding).await,
+        (Some(finding), _, _) => cause::of_finding(desk, finding, &focus.states).await,
         (_, Some(event), _) => cause::of_event(event),
         (_, _, SubjectKind::Resource) => {
             let target = Target {
@@ -205,7 +208,7 @@ async fn gather(
         own: focus.finding.as_ref().and_then(|finding| finding.uid.clone()),
     };
     let companions_of = ip.clone().unwrap_or_default();
-    let (lines, credential, companions, usual, network, findings, missing) = futures::join!(
+    let (rows, credential, companions, usual, network, findings, missing, issues) = futures::join!(
         timeline(desk, &focus, &chain, &caller),
         credential(desk, subject_key.as_deref(), (&life, &chain), &found),
         around::companions(desk, &companions_of, &window, &keys),
@@ -213,7 +216,9 @@ async fn gather(
         around::network(desk, (ip.as_deref(), instance.as_deref()), &window),
         around::findings(desk, &about, &window),
         missing(desk, &focus),
+        issues(desk, &chain),
     );
+    let lines = lines::sort(rows, &of_interest(&focus, (&found, &chain), (&usual, &sources)));
     notes.extend(lines.notes.clone());
     notes.extend(missing);
     let (cause, cannot_tell) = with_flows(&focus, &found, &network);
@@ -242,6 +247,7 @@ async fn gather(
         asked: Vec::new(),
     };
     mark_new(&mut answer);
+    fill_evidence(&mut answer, &issues);
     if lines.bytes_out > 0 {
         let text = format!("{} bytes left through calls that read", lines.bytes_out);
         answer.notes.push(Note { kind: NoteKind::Basis, text });
@@ -371,7 +377,7 @@ fn network_of(address: &str) -> Option<String> {
     }
 }
 
-async fn usual(desk: &Desk<'_>, acts: &[Acts]) -> Vec<super::answer::Usual> {
+async fn usual(desk: &Desk<'_>, acts: &[Acts]) -> Vec<Usual> {
     futures::future::join_all(acts.iter().map(|acts| around::usual(desk, acts)))
         .await
         .into_iter()
@@ -393,7 +399,7 @@ fn mark_new(answer: &mut Answer) {
 }
 
 /// Follows the credentials of the chain, or the principal, the session, the address itself.
-async fn timeline(desk: &Desk<'_>, focus: &Focus, chain: &[Edge], caller: &Caller) -> Lines {
+async fn timeline(desk: &Desk<'_>, focus: &Focus, chain: &[Edge], caller: &Caller) -> Vec<EventRow> {
     let mut filters: Vec<(&str, String)> = Vec::new();
     match focus.subject.kind {
         SubjectKind::Principal => filters.push(("principal", focus.subject.id.clone())),
@@ -425,7 +431,7 @@ async fn timeline(desk: &Desk<'_>, focus: &Focus, chain: &[Edge], caller: &Calle
                 [(name, value.as_str()), ("window_start", from.as_str()), ("window_end", to.as_str())];
             async move { desk.ask::<EventRow>(question, &values).await }
         });
-    lines::sort(futures::future::join_all(asked).await.into_iter().flatten().collect())
+    futures::future::join_all(asked).await.into_iter().flatten().collect()
 }
 
 /// What is known of the credential itself.
@@ -458,7 +464,7 @@ async fn credential(
                 .into_iter()
                 .flatten()
                 .take(1)
-                .map(|id| super::answer::Evidence { event_id: Some(id), object: None, index: None })
+                .map(|id| Evidence { event_id: Some(id), object: None, index: None })
                 .collect();
         }
     }
@@ -552,7 +558,6 @@ async fn missing(desk: &Desk<'_>, focus: &Focus) -> Vec<Note> {
 
 /// Puts the object and index to each evidence that has an id only, adds what was asked, and says it in words.
 fn finish(desk: Desk<'_>, mut answer: Answer) -> Answer {
-    fill_evidence(&mut answer);
     let (asked, notes) = desk.finish();
     answer.asked = asked;
     answer.notes.extend(notes);
@@ -564,10 +569,64 @@ fn finish(desk: Desk<'_>, mut answer: Answer) -> Answer {
     answer
 }
 
-/// Evidence of derived tables has the event's id; where the timeline has the event, its object is known.
-fn fill_evidence(answer: &mut Answer) {
-    let known: Vec<_> = answer.timeline.iter().flat_map(|line| line.evidence.clone()).collect();
-    let fill = |evidence: &mut super::answer::Evidence| {
+/// The records that issued the credentials of a chain, for their objects.
+async fn issues(desk: &Desk<'_>, chain: &[Edge]) -> Vec<EventRow> {
+    let asked = chain.iter().take(ISSUES_MAX).map(|edge| async move {
+        let id = edge.evidence.first().and_then(|evidence| evidence.event_id.as_deref());
+        let (Some(id), Some(at)) = (id, edge.issued_at) else { return Vec::new() };
+        let second = Duration::from_secs(1);
+        let (from, to) = (at.minus(second).to_string(), at.plus(second).to_string());
+        for account in [&edge.parent.account, &edge.child.account].into_iter().flatten() {
+            let values = [
+                ("account", account.as_str()),
+                ("event_ids", id),
+                ("window_start", &from),
+                ("window_end", &to),
+            ];
+            let rows: Vec<EventRow> = desk.ask("events_between", &values).await;
+            if !rows.is_empty() {
+                return rows;
+            }
+        }
+        Vec::new()
+    });
+    futures::future::join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// Says what belongs to the deed: what was issued with the subject, what used the credential of the cause, what came from a new place.
+fn of_interest(
+    focus: &Focus,
+    (found, chain): (&Found, &[Edge]),
+    (usual, sources): (&[Usual], &[Source]),
+) -> impl Fn(&EventRow) -> bool + use<> {
+    let mut keys: BTreeSet<String> = chain
+        .iter()
+        .filter(|edge| edge.direction == Direction::Down)
+        .filter_map(|edge| edge.child.credential.clone())
+        .collect();
+    let of_cause = found.row.as_ref().and_then(|row| row.credential.clone());
+    keys.extend(of_cause.filter(|key| !key.starts_with("AKIA") && focus.subject.kind != SubjectKind::Key));
+    let new: BTreeSet<String> = usual
+        .iter()
+        .filter(|one| one.what == "network" && one.is_new == Some(true))
+        .map(|one| one.value.clone())
+        .collect();
+    let addresses: BTreeSet<String> = sources
+        .iter()
+        .filter(|source| network_of(&source.address).is_some_and(|network| new.contains(&network)))
+        .map(|source| source.address.clone())
+        .collect();
+    move |row| {
+        row.credential.as_ref().is_some_and(|key| keys.contains(key))
+            || row.source.as_ref().is_some_and(|source| addresses.contains(source))
+    }
+}
+
+/// Evidence of derived tables has the event's id; where the event itself was read, its object is known.
+fn fill_evidence(answer: &mut Answer, issues: &[EventRow]) {
+    let mut known: Vec<Evidence> = answer.timeline.iter().flat_map(|line| line.evidence.clone()).collect();
+    known.extend(issues.iter().map(EventRow::evidence));
+    let fill = |evidence: &mut Evidence| {
         if evidence.object.is_none()
             && let Some(found) =
                 known.iter().find(|one| one.event_id.is_some() && one.event_id == evidence.event_id)

@@ -275,8 +275,18 @@ impl Page {
             return;
         }
         self.heading(&format!("{heading} ({})", lines.len()));
-        for line in lines.iter().take(LINES_MAX) {
-            self.one(line);
+        // Of many lines the weightiest, still in the order of time.
+        let mut weights: Vec<u8> = lines.iter().map(|line| line.weight).collect();
+        weights.sort_unstable_by(|one, other| other.cmp(one));
+        let least = weights.get(LINES_MAX.min(weights.len()).saturating_sub(1)).copied().unwrap_or_default();
+        let above = weights.iter().filter(|weight| **weight > least).count();
+        let mut room = LINES_MAX.saturating_sub(above);
+        for line in lines {
+            let is_shown = line.weight > least || (line.weight == least && room > 0);
+            room -= usize::from(is_shown && line.weight == least);
+            if is_shown {
+                self.one(line);
+            }
         }
         self.more(lines.len());
     }
