@@ -117,7 +117,8 @@ fn inquiry(args: &InvestigateArgs) -> anyhow::Result<Inquiry> {
     if subject.is_empty() {
         bail!("an empty subject: name a finding, a key, a user, a role, an address, a resource or an event");
     }
-    let now = Moment(now());
+    let now = now();
+    let now = Moment(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now));
     Ok(Inquiry { subject, kind: args.kind, from, to, severity_id: args.severity.id(), now })
 }
 

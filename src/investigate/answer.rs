@@ -49,6 +49,8 @@ pub struct Answer {
     pub timeline: Vec<Line>,
     /// What was created: keys, users, roles, resources.
     pub created: Vec<Created>,
+    /// Bytes that left AWS's services through the calls of the timeline, as far as they are logged.
+    pub bytes_out: i64,
     /// What was refused.
     pub denied: Vec<Line>,
     /// What was done to logging and to the security services.

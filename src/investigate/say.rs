@@ -156,6 +156,27 @@ pub(super) fn span(seconds: i64) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Bytes as people say them.
+fn bytes(count: i64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three figures are shown")]
+    let number = count as f64;
+    match number {
+        number if number >= 1e9 => format!("{:.2} GB", number / 1e9),
+        number if number >= 1e6 => format!("{:.1} MB", number / 1e6),
+        number if number >= 1e3 => format!("{:.1} kB", number / 1e3),
+        _ => format!("{count} bytes"),
+    }
+}
+
+/// A number with its noun.
+fn count(number: i64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn places_in_words(places: i64) -> String {
+    if places == 1 { "1 address".to_owned() } else { format!("{places} addresses") }
+}
+
 fn change(cause: &Cause) -> Option<String> {
     let short = |text: &str| {
         let mut short: String = text.chars().take(REQUEST_CHARS_MAX).collect();
@@ -192,13 +213,18 @@ fn uses(answer: &Answer) -> Option<String> {
             .then(|| format!("No call of {} is in the lake.", subject.id));
     }
     let identity = sure(answer.root.confidence);
+    let id = match (&answer.credential, subject.kind) {
+        (Some(credential), SubjectKind::Finding | SubjectKind::Resource | SubjectKind::Event) => {
+            &credential.id
+        }
+        _ => &subject.id,
+    };
     let mut said = match subject.kind {
-        SubjectKind::Ip => format!("From {} came {events} calls.", subject.id),
-        _ => format!(
-            "{} was used for {events} calls from {} addresses.",
-            answer.credential.as_ref().map_or(&subject.id, |credential| &credential.id),
-            answer.sources.len()
-        ),
+        SubjectKind::Ip => format!("From {id} came {}.", count(events, "call")),
+        _ => {
+            let places = i64::try_from(answer.sources.len()).unwrap_or(i64::MAX);
+            format!("{id} was used for {} from {}.", count(events, "call"), places_in_words(places))
+        }
     };
     said.push_str(&format!(
         " Behind it is {}{} (the identity {identity}).",
@@ -210,9 +236,9 @@ fn uses(answer: &Answer) -> Option<String> {
         let first = source.first_seen.map(Moment::plain).unwrap_or_default();
         let last = source.last_seen.map(Moment::plain).unwrap_or_default();
         said.push_str(&format!(
-            " The newest place it was used from is {}: {} calls from {first} to {last} UTC, {} of them failed.",
+            " The newest place it was used from is {}: {} from {first} to {last} UTC, {} of them failed.",
             place_of(source),
-            source.events,
+            count(source.events, "call"),
             source.failed
         ));
     }
@@ -265,7 +291,11 @@ fn beside(answer: &Answer) -> Vec<String> {
         said.push(format!("Created: {}{more}.", created.join(", ")));
     }
     if !answer.denied.is_empty() {
-        said.push(format!("{} calls were refused.", answer.denied.len()));
+        let denied = i64::try_from(answer.denied.len()).unwrap_or(i64::MAX);
+        said.push(format!("Refused: {}.", count(denied, "call")));
+    }
+    if answer.bytes_out > 0 {
+        said.push(format!("Read out: {}.", bytes(answer.bytes_out)));
     }
     let (tried, done): (Vec<_>, Vec<_>) =
         answer.logging_changes.iter().partition(|line| line.error.is_some());

@@ -48,6 +48,9 @@ pub async fn investigate(engine: &Engine, inquiry: &Inquiry) -> Answer {
         let day = Duration::from_hours(24);
         focus.window.from = inquiry.from.unwrap_or(time.minus(day));
         focus.window.to = inquiry.to.unwrap_or(time.plus(day)).max(focus.window.from);
+        if inquiry.from.is_none() && inquiry.to.is_none() {
+            "24 hours around its last change".clone_into(&mut focus.window.basis);
+        }
     }
     let callers = callers(&desk, &focus, &found).await;
     let ways = futures::future::join_all(callers.iter().map(|caller| walk::up(&desk, caller))).await;
@@ -88,6 +91,11 @@ async fn callers(desk: &Desk<'_>, focus: &Focus, found: &Found) -> Vec<Caller> {
         life.sort_by_key(|row| std::cmp::Reverse(row.last_seen));
     } else {
         life.sort_by_key(|row| row.first_seen);
+    }
+    // Another account's copy of a call names the caller's account only, and the call itself is there too.
+    let is_copy = |row: &LifeRow| row.identity.as_deref() == Some("AWSAccount") && row.credential.is_none();
+    if life.iter().any(|row| !is_copy(row)) {
+        life.retain(|row| !is_copy(row));
     }
     let mut seen = BTreeSet::new();
     let mut callers = Vec::new();
@@ -237,6 +245,7 @@ async fn gather(
         sources,
         timeline: lines.timeline,
         created: lines.created,
+        bytes_out: lines.bytes_out,
         denied: lines.denied,
         logging_changes: lines.logging,
         same_source: companions,
@@ -248,10 +257,6 @@ async fn gather(
     };
     mark_new(&mut answer);
     fill_evidence(&mut answer, &issues);
-    if lines.bytes_out > 0 {
-        let text = format!("{} bytes left through calls that read", lines.bytes_out);
-        answer.notes.push(Note { kind: NoteKind::Basis, text });
-    }
     for candidate in found.considered.iter().take(3) {
         let at = candidate.line.time.map(Moment::plain).unwrap_or_default();
         let text = format!(
@@ -275,21 +280,16 @@ fn key_of(focus: &Focus, caller: &Caller) -> Option<String> {
     caller.party.credential.clone().or_else(named)
 }
 
-/// All uses of the credential, and of the one at the root of its chain.
+/// All uses of the subject; of a deed those of its credential, and of the one at the root of its chain.
 async fn whole_life(desk: &Desk<'_>, focus: &Focus, chain: &[Edge], key: Option<&str>) -> Vec<LifeRow> {
-    let mut life = focus.life.clone();
-    let from = focus.window.from.minus(Duration::from_hours(24 * 90));
-    let root_key = chain
-        .first()
-        .and_then(|edge| edge.parent.credential.as_deref())
-        .filter(|_| focus.subject.kind != SubjectKind::Ip);
-    let mut known: BTreeSet<String> = life.iter().filter_map(|row| row.credential.clone()).collect();
-    for key in [key, root_key].into_iter().flatten() {
-        if known.insert(key.to_owned()) {
-            life.extend(life_of(desk, key, &from, &focus.window.to).await);
-        }
+    if !focus.life.is_empty() {
+        return focus.life.clone();
     }
-    life
+    let from = focus.window.from.minus(Duration::from_hours(24 * 90));
+    let root_key = chain.first().and_then(|edge| edge.parent.credential.as_deref());
+    let keys: BTreeSet<&str> = [key, root_key].into_iter().flatten().collect();
+    let asked = keys.into_iter().map(|key| async move { life_of(desk, key, &from, &focus.window.to).await });
+    futures::future::join_all(asked).await.into_iter().flatten().collect()
 }
 
 /// Where the deed was done from: the event's address; of a key the place it came to last.
