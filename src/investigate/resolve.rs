@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::answer::{Subject, SubjectKind, Window};
+use super::answer::{Flow, Subject, SubjectKind, Window};
 use super::ask::Desk;
 use super::moment::Moment;
 use super::root::named;
-use super::rows::{EventRow, FindingRow, LifeRow, NamedRow};
+use super::rows::{EventRow, FindingRow, FlowRow, LifeRow, NamedRow};
 use super::{Inquiry, LATEST, subject};
 
 /// How far around a finding or an event is looked.
@@ -20,6 +20,9 @@ const LIFE_DAYS_MAX: u64 = 90;
 
 /// The first moment there is to ask from.
 const EVER: &str = "1970-01-01T00:00:00Z";
+
+/// The moment after the last: nanoseconds in 64 bits end here.
+const FOREVER: &str = "2262-01-01T00:00:00Z";
 
 /// A subject, and what the lake has of it.
 #[derive(Debug, Clone)]
@@ -224,6 +227,17 @@ async fn resource(desk: &Desk<'_>, inquiry: &Inquiry) -> Focus {
         }
         return focus;
     }
+    if let Some(seen) = seen_in_flows(desk, given).await {
+        focus.is_unknown = false;
+        focus.subject.id = given.rsplit('/').next().unwrap_or(given).to_owned();
+        focus.subject.account = seen.account.or(focus.subject.account);
+        if let (Some(first), Some(last)) = (seen.first_seen, seen.last_seen) {
+            let from = last.minus(Duration::from_hours(LIFE_DAYS_MAX * 24)).max(first);
+            focus.window =
+                given_window(inquiry, (from, last), "the time its flows are in the lake, of 90 days at most");
+        }
+        return focus;
+    }
     if !given.starts_with("arn:") {
         let rows: Vec<NamedRow> = desk.ask("resources_named", &[("name", given)]).await;
         if let Some((id, account)) = rows.into_iter().find_map(|row| Some((row.resource?, row.accountid))) {
@@ -233,4 +247,18 @@ async fn resource(desk: &Desk<'_>, inquiry: &Inquiry) -> Focus {
         }
     }
     focus
+}
+
+/// Instances and interfaces can have flows although no call of the lake names them.
+async fn seen_in_flows(desk: &Desk<'_>, given: &str) -> Option<Flow> {
+    let id = given.rsplit('/').next().unwrap_or(given);
+    if !id.starts_with("i-") && !id.starts_with("eni-") {
+        return None;
+    }
+    let values = [("instance", id), ("window_start", EVER), ("window_end", FOREVER)];
+    let rows: Vec<FlowRow> = desk.ask("flows_of_instance", &values).await;
+    let flows: Vec<Flow> = rows.into_iter().map(Flow::from).collect();
+    let first_seen = flows.iter().filter_map(|flow| flow.first_seen).min();
+    let last_seen = flows.iter().filter_map(|flow| flow.last_seen).max();
+    flows.into_iter().next().map(|flow| Flow { first_seen, last_seen, ..flow })
 }

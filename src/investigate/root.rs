@@ -45,7 +45,7 @@ pub(super) fn root(last: &Caller, edges: &[Edge], others: &[String]) -> Root {
     if root.kind != RootKind::Unknown {
         root.confidence = root.confidence.min(weakest);
     }
-    root.via = via(last, edges);
+    root.via.clone_from(&last.invoked_by);
     root.account = root.account.or_else(|| last.party.account.clone());
     for other in others {
         let why = "issued a session of the same name at the same time".to_owned();
@@ -53,14 +53,6 @@ pub(super) fn root(last: &Caller, edges: &[Edge], others: &[String]) -> Root {
     }
     root.evidence = edges.iter().flat_map(|edge| edge.evidence.clone()).collect();
     root
-}
-
-/// The service through which the subject's call came.
-fn via(last: &Caller, edges: &[Edge]) -> Option<String> {
-    last.invoked_by.clone().or_else(|| {
-        let service = edges.iter().find(|edge| edge.kind == "service")?;
-        service.parent.principal.clone()
-    })
 }
 
 fn of(kind: RootKind, id: Option<&str>, name: Option<&str>, (confidence, why): (Confidence, String)) -> Root {
@@ -90,15 +82,15 @@ fn identity(last: &Caller, edges: &[Edge]) -> Root {
         "Root" => of(RootKind::RootUser, id, Some("root"), (High, steps)),
         "SAMLUser" => {
             let name = actor_name(party.actor.as_deref(), top);
-            of(
-                RootKind::FederatedUser,
-                actor,
-                name.as_deref(),
-                (High, format!("{steps}; signed in with SAML")),
-            )
+            let role = top.and_then(|edge| named(edge.child.actor.as_deref()?));
+            let kind = match role {
+                Some(role) if role.name.starts_with(SSO_ROLE) => RootKind::SsoUser,
+                _ => RootKind::FederatedUser,
+            };
+            of(kind, actor, name.as_deref(), (High, format!("{steps}; signed in with SAML")))
         }
         "WebIdentityUser" => {
-            let name = actor_name(party.actor.as_deref(), top);
+            let name = actor_name(party.actor.as_deref().or(party.principal.as_deref()), top);
             of(
                 RootKind::WebIdentity,
                 actor,

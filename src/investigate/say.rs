@@ -75,14 +75,14 @@ pub(super) fn who(root: &Root) -> String {
         RootKind::IamUser => format!("the IAM user {name}{account}"),
         RootKind::SsoUser => format!("the Identity Center user {name}"),
         RootKind::FederatedUser => format!("the federated user {name}"),
-        RootKind::WebIdentity => format!("the workload {name}, by web identity,"),
+        RootKind::WebIdentity => format!("the workload {name} (web identity)"),
         RootKind::RootUser => format!("the root user{account}"),
         RootKind::Instance => format!("the instance {name}{account}"),
         RootKind::Function => format!("the function {name}{account}"),
         RootKind::Workload => format!("the workload {name}{account}"),
         RootKind::Service => format!("the service {name}"),
         RootKind::RoleSession => {
-            format!("somebody in the session {name}{account}, whose origin is not in the logs,")
+            format!("somebody in the session {name}{account} (whose origin is not in the logs)")
         }
         RootKind::Account => format!("somebody in account {name}"),
         RootKind::Anonymous => "somebody who did not sign the call".to_owned(),
@@ -100,7 +100,7 @@ fn through(answer: &Answer) -> String {
         .map(|arn| arn.rsplit_once(":assumed-role/").map_or(arn, |(_, session)| session))
         .collect();
     let mut through =
-        if roles.is_empty() { String::new() } else { format!(", through {},", roles.join(" and then ")) };
+        if roles.is_empty() { String::new() } else { format!(" through {}", roles.join(" and then ")) };
     if let Some(via) = &answer.root.via {
         through.push_str(&format!(" by way of {via}"));
     }

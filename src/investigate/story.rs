@@ -333,10 +333,14 @@ fn acts(
         Some(deed) => issued
             .filter(|issued| issued.distance_ms(deed) < 12 * 3_600_000)
             .map_or(deed, |issued| issued.min(deed)),
-        None => match newest {
-            Some(newest) => newest,
-            None => return Vec::new(),
-        },
+        None => {
+            let Some(newest) = newest else { return Vec::new() };
+            let first = sources.iter().filter_map(|source| source.first_seen).min().unwrap_or(newest);
+            // Where nothing new came since the beginning, the last day is compared with those before.
+            let is_old = first.distance_ms(newest) < 3_600_000;
+            let last_day = focus.window.to.minus(Duration::from_hours(24));
+            if is_old && last_day > newest { last_day } else { newest }
+        }
     };
     let network = found
         .row
