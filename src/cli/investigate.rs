@@ -1,13 +1,13 @@
 //! `ashiato investigate`: who, when, what, from where, behind a finding, a key, a resource.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, bail};
 
 use super::{Ending, Session, now};
 use crate::intel::Intel;
 use crate::investigate::{Inquiry, Moment, SubjectKind, investigate, terminal};
-use crate::query::{Engine, QueryLimits, Screen};
+use crate::query::{Engine, QueryLimits};
 
 const EXAMPLES: &str = "\
 The subject is a finding (uid, ARN, or `latest`), an access key, a user or role, a session, an address, a resource (ARN, id or name)
@@ -75,15 +75,11 @@ pub(crate) enum AnswerFormat {
     Json,
 }
 
-/// Runs the verb. `screen` is where it is shown.
+/// Runs the verb.
 ///
 /// # Errors
 /// A time is none, or the output does not take it.
-pub(crate) async fn run(
-    args: InvestigateArgs,
-    session: Session<'_>,
-    screen: Screen,
-) -> anyhow::Result<Ending> {
+pub(crate) async fn run(args: InvestigateArgs, session: Session<'_>) -> anyhow::Result<Ending> {
     let Session { config, catalog, lake, out, .. } = session;
     let inquiry = inquiry(&args)?;
     let mut limits = QueryLimits { spill_dir: config.query_spill_folder, ..QueryLimits::default() };
@@ -92,7 +88,9 @@ pub(crate) async fn run(
     let engine = Engine::new(catalog, &lake, limits)?.with_intel(intel);
     let answer = Box::pin(investigate(&engine, &inquiry)).await;
     match args.format {
-        AnswerFormat::Terminal => terminal::write(&answer, screen, out)?,
+        AnswerFormat::Terminal => {
+            terminal::write(&answer, super::query::screen(std::io::stdout().is_terminal()), out)?
+        }
         AnswerFormat::Json => json(&answer, out)?,
     }
     out.flush()?;

@@ -307,10 +307,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Settle => settle::run(session).await,
         Verb::Derive(args) => derive::run(&args, session).await,
         Verb::Query(args) => ask(args, session).await,
-        Verb::Investigate(args) => {
-            let is_terminal = std::io::stdout().is_terminal();
-            Box::pin(investigate::run(args, session, query::screen(is_terminal))).await
-        }
+        Verb::Investigate(args) => Box::pin(investigate::run(args, session)).await,
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
         Verb::Queries(_)

@@ -14,6 +14,7 @@
 //! Not here: SQL, and how an answer looks in a browser.
 
 pub mod answer;
+mod surroundings;
 pub mod moment;
 mod subject;
 mod ask;
@@ -28,6 +29,7 @@ mod chain;
 mod walk;
 mod root;
 mod lines;
+mod deed;
 mod around;
 mod say;
 mod story;

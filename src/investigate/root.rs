@@ -3,7 +3,7 @@
 //! Takes the last caller of a walk and how the walk ended, and names the root. Promises that a session of a role of which no record says
 //! who took it is never called a person, unless its name or its source identity is set by the one who issued it.
 
-use super::answer::{Confidence, Edge, Evidence, Root, RootCandidate, RootKind};
+use super::answer::{Confidence, Edge, Evidence, Party, Root, RootCandidate, RootKind};
 use super::chain::Caller;
 
 /// The prefix of the roles that IAM Identity Center makes.
@@ -80,27 +80,8 @@ fn identity(last: &Caller, edges: &[Edge]) -> Root {
     match party.identity.as_deref().unwrap_or_default() {
         "IAMUser" => of(RootKind::IamUser, id, name_of(id), (High, steps)),
         "Root" => of(RootKind::RootUser, id, Some("root"), (High, steps)),
-        "SAMLUser" => {
-            let name = actor_name(party.actor.as_deref(), top);
-            let role = top.and_then(|edge| named(edge.child.actor.as_deref()?));
-            let kind = match role {
-                Some(role) if role.name.starts_with(SSO_ROLE) => RootKind::SsoUser,
-                _ => RootKind::FederatedUser,
-            };
-            of(kind, actor, name.as_deref(), (High, format!("{steps}; signed in with SAML")))
-        }
-        "WebIdentityUser" => {
-            let name = actor_name(party.actor.as_deref().or(party.principal.as_deref()), top);
-            of(
-                RootKind::WebIdentity,
-                actor,
-                name.as_deref(),
-                (High, format!("{steps}; came with a web identity token")),
-            )
-        }
-        "IdentityCenterUser" => {
-            let name = actor_name(party.actor.as_deref(), top);
-            of(RootKind::SsoUser, actor, name.as_deref(), (High, steps))
+        kind @ ("SAMLUser" | "WebIdentityUser" | "IdentityCenterUser") => {
+            of_provider(kind, party, top, &steps)
         }
         "FederatedUser" => of(
             RootKind::FederatedUser,
@@ -108,7 +89,7 @@ fn identity(last: &Caller, edges: &[Edge]) -> Root {
             name_of(actor),
             (Medium, format!("{steps}; no record says which user asked for its token")),
         ),
-        "AWSService" => service(party.principal.as_deref().or(actor), edges, steps),
+        "AWSService" => service(party.principal.as_deref().or(actor), edges, &steps),
         "AWSAccount" if id.is_some_and(|id| id.contains("ANONYMOUS") || id.contains("anonymous")) => {
             of(RootKind::Anonymous, None, None, (High, "nobody signed the call".to_owned()))
         }
@@ -124,7 +105,7 @@ fn identity(last: &Caller, edges: &[Edge]) -> Root {
             Some(user) if user.kind == "federated-user" => {
                 of(RootKind::FederatedUser, actor, Some(user.name), (Medium, steps))
             }
-            _ if id.is_some_and(|id| id.ends_with(".amazonaws.com")) => service(id, edges, steps),
+            _ if id.is_some_and(|id| id.ends_with(".amazonaws.com")) => service(id, edges, &steps),
             _ => match id {
                 Some(id) => of(
                     RootKind::Unknown,
@@ -140,8 +121,22 @@ fn identity(last: &Caller, edges: &[Edge]) -> Root {
     }
 }
 
+/// Somebody whom an identity provider vouches for.
+fn of_provider(identity: &str, party: &Party, top: Option<&Edge>, steps: &str) -> Root {
+    let id = party.actor.as_deref().or(party.principal.as_deref());
+    let name = actor_name(id, top);
+    let role = top.and_then(|edge| named(edge.child.actor.as_deref()?));
+    let is_sso = identity == "IdentityCenterUser" || role.is_some_and(|role| role.name.starts_with(SSO_ROLE));
+    let (kind, how) = match identity {
+        "WebIdentityUser" => (RootKind::WebIdentity, "came with a web identity token"),
+        _ if is_sso => (RootKind::SsoUser, "signed in through Identity Center"),
+        _ => (RootKind::FederatedUser, "signed in with SAML"),
+    };
+    of(kind, id, name.as_deref(), (Confidence::High, format!("{steps}; {how}")))
+}
+
 /// A service that took a role: for an instance, a function, or for itself.
-fn service(service: Option<&str>, edges: &[Edge], steps: String) -> Root {
+fn service(service: Option<&str>, edges: &[Edge], steps: &str) -> Root {
     use Confidence::High;
     let top = edges.last();
     let child = top.and_then(|edge| edge.child.actor.as_deref()).and_then(named);
@@ -236,7 +231,6 @@ pub(super) fn with_evidence(mut root: Root, evidence: Vec<Evidence>) -> Root {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::investigate::answer::Party;
 
     fn last(identity: &str, principal: &str, actor: &str) -> Caller {
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());

@@ -12,30 +12,25 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::answer::{
-    Answer, Cause, CauseKind, Confidence, Credential, Direction, Edge, Evidence, Note, NoteKind, Paragraph,
-    Root, RootCandidate, RootKind, Source, SubjectKind, Usual, VERSION,
+    Answer, Cause, CauseKind, Confidence, Edge, Note, NoteKind, Paragraph, Root, RootCandidate, RootKind,
+    Source, SubjectKind, Usual, VERSION,
 };
 use super::around::{self, About, Acts};
 use super::ask::Desk;
 use super::cause::{self, Found, Target};
 use super::chain::Caller;
+use super::deed::{credential, fill_evidence, issues, network_of, of_interest, timeline};
 use super::lines;
 use super::moment::Moment;
 use super::resolve::{Focus, resolve};
 use super::root::{is_instance, with_evidence};
-use super::rows::{EventRow, LifeRow, SpanRow, TouchRow};
+use super::rows::{EventRow, LifeRow, SpanRow};
 use super::walk::{self, Way};
 use super::{Inquiry, say};
 use crate::query::Engine;
 
 /// How many callers of a principal, a session or an address are followed to their root.
 const CALLERS_MAX: usize = 6;
-
-/// How many issue records are read for their objects.
-const ISSUES_MAX: usize = 12;
-
-/// How many credentials the timeline follows.
-const FOLLOWED_MAX: usize = 8;
 
 /// Answers an inquiry.
 pub async fn investigate(engine: &Engine, inquiry: &Inquiry) -> Answer {
@@ -191,30 +186,9 @@ async fn gather(
     let source = source_of(desk, &focus, &found, &sources).await;
     let ip = source.as_ref().map(|source| source.address.clone());
     let instance = network_subject(&focus, &root);
-    let keys: BTreeSet<String> = chain
-        .iter()
-        .flat_map(|edge| [edge.parent.credential.clone(), edge.child.credential.clone()])
-        .flatten()
-        .chain(subject_key.clone())
-        .collect();
+    let keys = keys_of(&chain, subject_key.as_deref());
     let acts = acts(&focus, (&caller, &root), (&found, &chain), &sources);
-    let about = About {
-        account: focus.subject.account.clone().or_else(|| caller.party.account.clone()),
-        resource: found
-            .cause
-            .as_ref()
-            .and_then(|cause| cause.line.resource.clone())
-            .or_else(|| {
-                Some(focus.subject.id.clone()).filter(|_| focus.subject.kind == SubjectKind::Resource)
-            })
-            .or_else(|| {
-                focus.finding.as_ref().and_then(|finding| finding.resource_uids().into_iter().next())
-            }),
-        key: subject_key.clone(),
-        name: root.name.clone(),
-        ip: ip.clone(),
-        own: focus.finding.as_ref().and_then(|finding| finding.uid.clone()),
-    };
+    let about = about((&focus, &found, &root), &caller, (subject_key.as_deref(), ip.as_deref()));
     let companions_of = ip.clone().unwrap_or_default();
     let (rows, credential, companions, usual, network, findings, missing, issues) = futures::join!(
         timeline(desk, &focus, &chain, &caller),
@@ -257,20 +231,49 @@ async fn gather(
     };
     mark_new(&mut answer);
     fill_evidence(&mut answer, &issues);
-    for candidate in found.considered.iter().take(3) {
-        let at = candidate.line.time.map(Moment::plain).unwrap_or_default();
-        let text = format!(
-            "considered as cause: {} at {at}: {}",
-            candidate.line.operation.as_deref().unwrap_or_default(),
-            candidate.why
-        );
-        answer.notes.push(Note { kind: NoteKind::Basis, text });
-    }
+    answer.notes.extend(considered(&found));
     answer
 }
 
+fn keys_of(chain: &[Edge], own: Option<&str>) -> BTreeSet<String> {
+    let of_edge = |edge: &Edge| [edge.parent.credential.clone(), edge.child.credential.clone()];
+    chain.iter().flat_map(of_edge).flatten().chain(own.map(str::to_owned)).collect()
+}
+
+/// What was considered as cause and is none.
+fn considered(found: &Found) -> Vec<Note> {
+    let note = |candidate: &super::answer::Candidate| {
+        let at = candidate.line.time.map(Moment::plain).unwrap_or_default();
+        let operation = candidate.line.operation.as_deref().unwrap_or_default();
+        Note {
+            kind: NoteKind::Basis,
+            text: format!("considered as cause: {operation} at {at}: {}", candidate.why),
+        }
+    };
+    found.considered.iter().take(3).map(note).collect()
+}
+
+/// What other findings are looked for by.
+fn about(
+    (focus, found, root): (&Focus, &Found, &Root),
+    caller: &Caller,
+    (key, ip): (Option<&str>, Option<&str>),
+) -> About {
+    let of_cause = found.cause.as_ref().and_then(|cause| cause.line.resource.clone());
+    let own = Some(focus.subject.id.clone()).filter(|_| focus.subject.kind == SubjectKind::Resource);
+    let of_finding = || focus.finding.as_ref().and_then(|finding| finding.resource_uids().into_iter().next());
+    About {
+        account: focus.subject.account.clone().or_else(|| caller.party.account.clone()),
+        resource: of_cause.or(own).or_else(of_finding),
+        key: key.map(str::to_owned),
+        name: root.name.clone(),
+        ip: ip.map(str::to_owned),
+        own: focus.finding.as_ref().and_then(|finding| finding.uid.clone()),
+    }
+}
+
 /// The key it is about.
-fn key_of(focus: &Focus, caller: &Caller) -> Option<String> {
+pub(super) fn key_of(focus: &Focus, caller: &Caller) -> Option<String> {
     if focus.subject.kind == SubjectKind::Key {
         return Some(focus.subject.id.clone());
     }
@@ -363,22 +366,8 @@ fn acts(
     .collect()
 }
 
-fn account_of(arn: &str) -> Option<String> {
+pub(super) fn account_of(arn: &str) -> Option<String> {
     arn.split(':').nth(4).filter(|account| !account.is_empty()).map(str::to_owned)
-}
-
-/// The network of an address, as footprints have it.
-fn network_of(address: &str) -> Option<String> {
-    match address.parse::<std::net::IpAddr>().ok()?.to_canonical() {
-        std::net::IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            Some(format!("{a}.{b}.{c}.0/24"))
-        }
-        std::net::IpAddr::V6(v6) => {
-            let prefix = std::net::Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80);
-            Some(format!("{prefix}/48"))
-        }
-    }
 }
 
 async fn usual(desk: &Desk<'_>, acts: &[Acts]) -> Vec<Usual> {
@@ -400,112 +389,6 @@ fn mark_new(answer: &mut Answer) {
     for source in answer.sources.iter_mut().chain(answer.source.iter_mut()) {
         source.is_new = is_new(&source.address);
     }
-}
-
-/// Follows the credentials of the chain, or the principal, the session, the address itself.
-async fn timeline(desk: &Desk<'_>, focus: &Focus, chain: &[Edge], caller: &Caller) -> Vec<EventRow> {
-    let mut filters: Vec<(&str, String)> = Vec::new();
-    match focus.subject.kind {
-        SubjectKind::Principal => filters.push(("principal", focus.subject.id.clone())),
-        SubjectKind::Session => filters.push(("actor", focus.subject.id.clone())),
-        SubjectKind::Ip => filters.push(("ip", focus.subject.id.clone())),
-        _ => {}
-    }
-    let own = key_of(focus, caller);
-    let of_chain = chain
-        .iter()
-        .flat_map(|edge| [edge.child.credential.clone(), edge.parent.credential.clone()])
-        .flatten();
-    for key in own.into_iter().chain(of_chain) {
-        if !filters.iter().any(|(_, value)| *value == key) && filters.len() < FOLLOWED_MAX {
-            filters.push(("key", key));
-        }
-    }
-    if filters.is_empty()
-        && let Some(actor) = caller.party.actor.clone().filter(|actor| actor.starts_with("arn:"))
-    {
-        filters.push(("actor", actor));
-    }
-    let (from, to) = (focus.window.from.to_string(), focus.window.to.to_string());
-    let asked = filters
-        .iter()
-        .flat_map(|(name, value)| ["changes_by", "reads_by"].map(|question| (question, *name, value)))
-        .map(|(question, name, value)| {
-            let values =
-                [(name, value.as_str()), ("window_start", from.as_str()), ("window_end", to.as_str())];
-            async move { desk.ask::<EventRow>(question, &values).await }
-        });
-    futures::future::join_all(asked).await.into_iter().flatten().collect()
-}
-
-/// What is known of the credential itself.
-async fn credential(
-    desk: &Desk<'_>,
-    key: Option<&str>,
-    (life, chain): (&[LifeRow], &[Edge]),
-    found: &Found,
-) -> Option<Credential> {
-    let key = key?;
-    let own: Vec<&LifeRow> = life.iter().filter(|row| row.credential.as_deref() == Some(key)).collect();
-    let edge = chain.iter().find(|edge| edge.child.credential.as_deref() == Some(key));
-    let row = found.row.as_ref().filter(|row| row.credential.as_deref() == Some(key));
-    let mut issued_at =
-        edge.and_then(|edge| edge.issued_at).or_else(|| row.and_then(|row| row.session_created));
-    let mut evidence = edge.map(|edge| edge.evidence.clone()).unwrap_or_default();
-    if key.starts_with("AKIA") {
-        let values = [
-            ("resource", key),
-            ("window_start", "1970-01-01T00:00:00Z"),
-            ("window_end", "2262-01-01T00:00:00Z"),
-        ];
-        let touches: Vec<TouchRow> = desk.ask("resource_changes", &values).await;
-        if let Some(created) =
-            touches.into_iter().find(|touch| touch.operation.as_deref() == Some("CreateAccessKey"))
-        {
-            issued_at = created.first_seen;
-            evidence = created
-                .event_ids
-                .into_iter()
-                .flatten()
-                .take(1)
-                .map(|id| Evidence { event_id: Some(id), object: None, index: None })
-                .collect();
-        }
-    }
-    let first_seen = own.iter().filter_map(|row| row.first_seen).min();
-    let last_seen = own.iter().filter_map(|row| row.last_seen).max();
-    let at = row.and_then(|row| row.time).or(last_seen);
-    let age = at
-        .zip(issued_at.or(first_seen))
-        .map(|(at, from)| (at.0.as_millisecond() - from.0.as_millisecond()) / 1000);
-    Some(Credential {
-        id: key.to_owned(),
-        kind: match key.get(..4) {
-            Some("AKIA") => "long_term",
-            Some("ASIA") => "temporary",
-            _ => "other",
-        }
-        .to_owned(),
-        principal: row
-            .and_then(|row| row.principal.clone())
-            .or_else(|| own.iter().find_map(|row| row.principal.clone())),
-        account: own
-            .iter()
-            .find_map(|row| row.principal.as_deref().and_then(account_of))
-            .or_else(|| super::account_of_key(key)),
-        issued_at,
-        expires_at: edge.and_then(|edge| edge.expires_at),
-        first_seen,
-        last_seen,
-        age_seconds: age.filter(|age| *age >= 0),
-        is_mfa: row
-            .and_then(|row| row.is_mfa)
-            .or_else(|| own.iter().find_map(|row| row.is_mfa))
-            .or_else(|| edge.and_then(|edge| edge.is_mfa)),
-        is_console: row.and_then(|row| row.is_console),
-        events: own.iter().map(|row| row.events).sum(),
-        evidence,
-    })
 }
 
 /// A finding about traffic has its cause in the flows.
@@ -571,86 +454,4 @@ fn finish(desk: Desk<'_>, mut answer: Answer) -> Answer {
         answer.notes.push(Note { kind: NoteKind::Basis, text: "the event only reads".to_owned() });
     }
     answer
-}
-
-/// The records that issued the credentials of a chain, for their objects.
-async fn issues(desk: &Desk<'_>, chain: &[Edge]) -> Vec<EventRow> {
-    let asked = chain.iter().take(ISSUES_MAX).map(|edge| async move {
-        let id = edge.evidence.first().and_then(|evidence| evidence.event_id.as_deref());
-        let (Some(id), Some(at)) = (id, edge.issued_at) else { return Vec::new() };
-        let second = Duration::from_secs(1);
-        let (from, to) = (at.minus(second).to_string(), at.plus(second).to_string());
-        for account in [&edge.parent.account, &edge.child.account].into_iter().flatten() {
-            let values = [
-                ("account", account.as_str()),
-                ("event_ids", id),
-                ("window_start", &from),
-                ("window_end", &to),
-            ];
-            let rows: Vec<EventRow> = desk.ask("events_between", &values).await;
-            if !rows.is_empty() {
-                return rows;
-            }
-        }
-        Vec::new()
-    });
-    futures::future::join_all(asked).await.into_iter().flatten().collect()
-}
-
-/// Says what belongs to the deed: what was issued with the subject, what used the credential of the cause, what came from a new place.
-fn of_interest(
-    focus: &Focus,
-    (found, chain): (&Found, &[Edge]),
-    (usual, sources): (&[Usual], &[Source]),
-) -> impl Fn(&EventRow) -> bool + use<> {
-    let mut keys: BTreeSet<String> = chain
-        .iter()
-        .filter(|edge| edge.direction == Direction::Down)
-        .filter_map(|edge| edge.child.credential.clone())
-        .collect();
-    let of_cause = found.row.as_ref().and_then(|row| row.credential.clone());
-    keys.extend(of_cause.filter(|key| !key.starts_with("AKIA") && focus.subject.kind != SubjectKind::Key));
-    let new: BTreeSet<String> = usual
-        .iter()
-        .filter(|one| one.what == "network" && one.is_new == Some(true))
-        .map(|one| one.value.clone())
-        .collect();
-    let addresses: BTreeSet<String> = sources
-        .iter()
-        .filter(|source| network_of(&source.address).is_some_and(|network| new.contains(&network)))
-        .map(|source| source.address.clone())
-        .collect();
-    move |row| {
-        row.credential.as_ref().is_some_and(|key| keys.contains(key))
-            || row.source.as_ref().is_some_and(|source| addresses.contains(source))
-    }
-}
-
-/// Evidence of derived tables has the event's id; where the event itself was read, its object is known.
-fn fill_evidence(answer: &mut Answer, issues: &[EventRow]) {
-    let mut known: Vec<Evidence> = answer.timeline.iter().flat_map(|line| line.evidence.clone()).collect();
-    known.extend(issues.iter().map(EventRow::evidence));
-    let fill = |evidence: &mut Evidence| {
-        if evidence.object.is_none()
-            && let Some(found) =
-                known.iter().find(|one| one.event_id.is_some() && one.event_id == evidence.event_id)
-        {
-            *evidence = found.clone();
-        }
-    };
-    answer.chain.iter_mut().flat_map(|edge| edge.evidence.iter_mut()).for_each(fill);
-    answer.root.evidence.iter_mut().for_each(fill);
-    answer.credential.iter_mut().flat_map(|credential| credential.evidence.iter_mut()).for_each(fill);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_are_those_of_footprints() {
-        assert_eq!(network_of("192.0.2.146").as_deref(), Some("192.0.2.0/24"));
-        assert_eq!(network_of("2001:db8:1:2::3").as_deref(), Some("2001:db8:1::/48"));
-        assert_eq!(network_of("AWS Internal"), None);
-    }
 }

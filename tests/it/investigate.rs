@@ -9,7 +9,12 @@ use crate::archive::{ACCOUNT, OTHER_ACCOUNT, REGION, Site, file, gzip, key};
 const GROUP: &str = "sg-0123456789abcdef0";
 
 /// A call of somebody at a time of 2025-01-05.
-fn call(number: u32, (time, who): (&str, &Value), (service, name): (&str, &str), request: Value) -> Value {
+fn call(
+    number: u32,
+    (time, who): (&str, &Value),
+    (service, name): (&str, &str),
+    request: impl Into<Value>,
+) -> Value {
     let is_read = ["Get", "List", "Describe"].iter().any(|start| name.starts_with(start));
     json!({
         "eventVersion": "1.11",
@@ -20,7 +25,7 @@ fn call(number: u32, (time, who): (&str, &Value), (service, name): (&str, &str),
         "awsRegion": REGION,
         "sourceIPAddress": "198.51.100.7",
         "userAgent": "aws-cli/2.15.0 \u{1b}[31mred",
-        "requestParameters": request,
+        "requestParameters": request.into(),
         "responseElements": null,
         "requestID": format!("00000000-0000-4000-9000-{number:012}"),
         "eventID": format!("00000000-0000-4000-8000-{number:012}"),
