@@ -18,6 +18,7 @@ mod status;
 mod quarantine;
 mod query;
 mod queries;
+mod investigate;
 mod demo;
 mod org;
 mod table;
@@ -113,6 +114,8 @@ enum Verb {
     Derive(derive::DeriveArgs),
     /// Asks the lake with SQL, once or at a prompt.
     Query(query::QueryArgs),
+    /// Says who, when, what, from where, behind a finding, a key, a resource, with evidence.
+    Investigate(investigate::InvestigateArgs),
     /// Lists and shows the questions that `query --named` asks.
     #[command(subcommand)]
     Queries(queries::QueriesVerb),
@@ -309,6 +312,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Settle => settle::run(session).await,
         Verb::Derive(args) => derive::run(&args, session).await,
         Verb::Query(args) => ask(args, session).await,
+        Verb::Investigate(args) => Box::pin(investigate::run(args, session)).await,
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
         Verb::Queries(_)

@@ -252,7 +252,7 @@ fn format(args: &QueryArgs, screen: Screen) -> Format {
 }
 
 /// Eighty columns when the terminal does not say.
-fn screen(interactive: bool) -> Screen {
+pub(crate) fn screen(interactive: bool) -> Screen {
     if !interactive {
         return Screen::None;
     }

@@ -43,6 +43,7 @@ fn every_verb_shows_examples() {
         "dlq",
         "settle",
         "query",
+        "investigate",
         "queries",
         "status",
         "quarantine",

@@ -24,6 +24,7 @@ mod folder;
 mod faults;
 mod from_s3;
 mod golden;
+mod investigate;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod lake_s3;

@@ -38,7 +38,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// Returns JSON text with every hidden character inside its strings as `\uXXXX`.
 ///
 /// Outside of strings JSON has none but white space, which the writer does not use.
-pub(super) fn visible_json(json: &str) -> Cow<'_, str> {
+pub(crate) fn visible_json(json: &str) -> Cow<'_, str> {
     if !json.chars().any(is_hidden) {
         return Cow::Borrowed(json);
     }
@@ -58,11 +58,11 @@ pub(super) fn visible_json(json: &str) -> Cow<'_, str> {
 
 /// Returns how many columns of a terminal a visible text takes: two for the wide
 /// letters of East Asia and for emoji, none for combining marks, one for the rest.
-pub(super) fn columns(text: &str) -> usize {
+pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(char_columns).sum()
 }
 
-pub(super) fn char_columns(c: char) -> usize {
+pub(crate) fn char_columns(c: char) -> usize {
     match c {
         ' '..='~' => 1,
         '\u{300}'..='\u{36f}' | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' => 0,

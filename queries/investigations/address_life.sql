@@ -1,0 +1,27 @@
+-- id:         address_life
+-- title:      Who came from an address, in all accounts
+-- param:      ip            the address, or a service's name as CloudTrail has it
+-- param:      window_start  first moment, e.g. 2025-01-01T08:00Z
+-- param:      window_end    the moment after the last
+select
+  accountid,
+  principal,
+  actor,
+  credential,
+  identity,
+  source,
+  network,
+  agent,
+  min(session_created) as session_created,
+  bool_or(is_mfa) as is_mfa,
+  sum(events) as events,
+  sum(case when error is null then 0 else events end) as failed,
+  min(first_seen) as first_seen,
+  max(last_seen) as last_seen
+from footprints
+where source = $ip
+  and last_seen >= $window_start
+  and first_seen < $window_end
+group by accountid, principal, actor, credential, identity, source, network, agent
+order by last_seen desc
+limit 2000

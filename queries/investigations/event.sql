@@ -1,0 +1,34 @@
+-- id:         event
+-- title:      One event: who called what, from where, with its request and answer
+-- param:      event_id      the id of the event, eventID in CloudTrail
+-- unbounded:  an id is an event's alone
+select
+  time_dt as time,
+  accountid,
+  region,
+  api.service.name as service,
+  api.operation as operation,
+  api.response.error as error,
+  unmapped['readOnly'] = 'true' as is_read,
+  actor.user.type as identity,
+  coalesce(actor.session.issuer, actor.user.uid) as principal,
+  actor.user.uid as actor,
+  actor.user.account.uid as actor_account,
+  actor.user.credential_uid as credential,
+  actor.session.created_time_dt as session_created,
+  actor.session.is_mfa as is_mfa,
+  actor.invoked_by as invoked_by,
+  unmapped['userIdentity.sessionContext.sourceIdentity'] as source_identity,
+  unmapped['sharedEventID'] as shared_event_id,
+  unmapped['sessionCredentialFromConsole'] = 'true' as is_console,
+  coalesce(src_endpoint.ip, src_endpoint.domain) as source,
+  http_request.user_agent as agent,
+  api.request.data as request,
+  api.response.data as response,
+  metadata.uid as event_id,
+  metadata.log_name as object,
+  metadata.sequence as index
+from cloudtrail
+where metadata.uid = $event_id
+order by time_dt
+limit 5

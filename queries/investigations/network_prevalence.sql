@@ -1,0 +1,15 @@
+-- id:         network_prevalence
+-- title:      How many principals of an account come from a network, and how many there are
+-- param:      account       the account's id
+-- param:      network       /24 or /48 as footprints has it, e.g. 192.0.2.0/24
+-- param:      principal     the one who is not counted
+-- param:      window_start  first moment, e.g. 2025-01-01T08:00Z
+-- param:      window_end    the moment after the last
+select
+  count(distinct case when network = $network then principal end) as others,
+  count(distinct principal) as of
+from footprints
+where accountid = $account
+  and principal <> $principal
+  and last_seen >= $window_start
+  and first_seen < $window_end

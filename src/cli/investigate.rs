@@ -1,0 +1,131 @@
+//! `ashiato investigate`: who, when, what, from where, behind a finding, a key, a resource.
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::{Context, bail};
+
+use super::{Ending, Session, now};
+use crate::intel::Intel;
+use crate::investigate::{Inquiry, Moment, SubjectKind, investigate, terminal};
+use crate::query::{Engine, QueryLimits};
+
+const EXAMPLES: &str = "\
+The subject is a finding (uid, ARN, or `latest`), an access key, a user or role, a session, an address, a resource (ARN, id or name)
+or an event id, told apart by its shape and by looking; --as says which.
+
+Examples:
+  ashiato investigate latest --severity high
+  ashiato investigate AKIAIOSFODNN7EXAMPLE
+  ashiato investigate arn:aws:s3:::customer-exports --from 2026-02-01
+  ashiato investigate sg-0123456789abcdef0
+  ashiato investigate 192.0.2.146 --format json";
+
+/// Investigates a finding, a key, a principal, an address, a resource or an event.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct InvestigateArgs {
+    /// What to investigate; `latest` is the newest finding.
+    subject: String,
+    /// What the subject is, where its shape shall not decide.
+    #[arg(long = "as", value_enum, value_name = "KIND")]
+    kind: Option<SubjectKind>,
+    /// From when on, e.g. 2026-02-04T02:00Z [default: by the subject].
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Until when [default: by the subject].
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// How severe the `latest` finding is at least.
+    #[arg(long, value_enum, default_value = "low")]
+    severity: Severity,
+    /// The form of the answer [default: terminal].
+    #[arg(long, value_enum, default_value = "terminal")]
+    format: AnswerFormat,
+}
+
+/// How severe a finding is at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Severity {
+    Informational,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl Severity {
+    /// OCSF's number.
+    const fn id(self) -> u8 {
+        match self {
+            Self::Informational => 1,
+            Self::Low => 2,
+            Self::Medium => 3,
+            Self::High => 4,
+            Self::Critical => 5,
+        }
+    }
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AnswerFormat {
+    /// Sections for the eye; colours on a terminal only.
+    Terminal,
+    /// One JSON object, documented in docs/investigate.md.
+    Json,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// A time is none, or the output does not take it.
+pub(crate) async fn run(args: InvestigateArgs, session: Session<'_>) -> anyhow::Result<Ending> {
+    let Session { config, catalog, lake, out, .. } = session;
+    let inquiry = inquiry(&args)?;
+    let mut limits = QueryLimits { spill_dir: config.query_spill_folder, ..QueryLimits::default() };
+    limits.memory_bytes = config.query_memory_bytes.unwrap_or(limits.memory_bytes);
+    let intel = Intel::read(&config.intel).context("intel")?;
+    let engine = Engine::new(catalog, &lake, limits)?.with_intel(intel);
+    let answer = Box::pin(investigate(&engine, &inquiry)).await;
+    match args.format {
+        AnswerFormat::Terminal => {
+            terminal::write(&answer, super::query::screen(std::io::stdout().is_terminal()), out)?
+        }
+        AnswerFormat::Json => json(&answer, out)?,
+    }
+    out.flush()?;
+    Ok(Ending::Done)
+}
+
+fn inquiry(args: &InvestigateArgs) -> anyhow::Result<Inquiry> {
+    let time = |text: &Option<String>| match text {
+        None => Ok(None),
+        Some(text) => match Moment::read(text) {
+            Some(moment) => Ok(Some(moment)),
+            None => bail!("{} is no time, want 2026-02-04 or 2026-02-04T02:00Z", super::table::name(text)),
+        },
+    };
+    let (from, to) = (time(&args.from)?, time(&args.to)?);
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        bail!("--from {from} is not before --to {to}");
+    }
+    let subject = args.subject.trim().to_owned();
+    if subject.is_empty() {
+        bail!("an empty subject: name a finding, a key, a user, a role, an address, a resource or an event");
+    }
+    let now = now();
+    let now = Moment(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now));
+    Ok(Inquiry { subject, kind: args.kind, from, to, severity_id: args.severity.id(), now })
+}
+
+/// Writes JSON in which every character that could act on a terminal is escaped.
+fn json(answer: &crate::investigate::Answer, out: &mut dyn Write) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(answer)?;
+    let lines = text.split('\n').map(crate::query::format::text::visible_json);
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}

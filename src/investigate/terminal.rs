@@ -1,0 +1,462 @@
+//! The answer for a terminal, or a pipe.
+//!
+//! Takes an answer and the screen and writes sections: the answer, who, cause, chain, credential, sources, timeline and the rest.
+//! Promises:
+//! - no control code of a log reaches the terminal, and none of ours a pipe;
+//! - lines fit the terminal; in a pipe nothing is cut.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use super::answer::{Answer, Candidate, Confidence, Direction, Edge, Evidence, Line, Usual};
+use super::moment::Moment;
+use super::say;
+use crate::query::Screen;
+use crate::query::format::text::{columns, visible};
+
+/// How wide text is where there is no terminal to ask.
+const WIDTH: usize = 110;
+
+/// How many lines of a section are shown; JSON has all.
+const LINES_MAX: usize = 60;
+
+const BOLD: &str = "1";
+const DIM: &str = "2";
+const RED: &str = "31";
+const YELLOW: &str = "33";
+const CYAN: &str = "36";
+
+/// Writes an answer.
+///
+/// # Errors
+/// The place does not take it.
+pub fn write(answer: &Answer, screen: Screen, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut page = Page { text: String::new(), screen };
+    page.all(answer);
+    out.write_all(page.text.as_bytes())
+}
+
+struct Page {
+    text: String,
+    screen: Screen,
+}
+
+impl Page {
+    fn all(&mut self, answer: &Answer) {
+        let subject = &answer.subject;
+        let kind = format!("{:?}", subject.kind).to_lowercase();
+        self.line(&self.paint(BOLD, &format!("{kind} {}", safe(&subject.id))));
+        let window = &answer.window;
+        let text = format!("{} to {} UTC: {}", window.from.plain(), window.to.plain(), safe(&window.basis));
+        self.line(&self.paint(DIM, &text));
+        self.line("");
+        self.wrapped("", &safe(&answer.answer.text));
+        self.who(answer);
+        self.cause(answer);
+        self.chain(&answer.chain);
+        self.sources(answer);
+        self.lines("Timeline", &answer.timeline);
+        self.created(answer);
+        self.lines("Refused", &answer.denied);
+        self.lines("Logging and security services", &answer.logging_changes);
+        self.companions(answer);
+        self.usual(&answer.usual);
+        self.network(answer);
+        self.findings(answer);
+        self.notes(answer);
+    }
+
+    fn width(&self) -> usize {
+        match self.screen {
+            Screen::Terminal { width } => width.max(40),
+            Screen::None => WIDTH,
+        }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        match self.screen {
+            Screen::Terminal { .. } => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            Screen::None => text.to_owned(),
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text.trim_end());
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.line("");
+        self.line(&self.paint(BOLD, text));
+    }
+
+    /// Safe text in lines that fit, each after the first as far in as the label is wide.
+    fn wrapped(&mut self, label: &str, text: &str) {
+        let indent = columns(label);
+        let room = self.width().saturating_sub(indent).max(20);
+        let mut line = String::new();
+        let mut first = true;
+        let mut flush = |page: &mut Self, line: &mut String| {
+            let start = if first { label.to_owned() } else { " ".repeat(indent) };
+            first = false;
+            page.line(&format!("{start}{line}"));
+            line.clear();
+        };
+        for word in text.split(' ') {
+            if !line.is_empty() && columns(&line) + 1 + columns(word) > room {
+                flush(self, &mut line);
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        flush(self, &mut line);
+    }
+
+    /// One line, cut to the terminal; in a pipe nothing is cut.
+    fn cut(&mut self, text: &str, code: Option<&str>) {
+        let fitted = match self.screen {
+            Screen::Terminal { width } => fit(text, width),
+            Screen::None => text.to_owned(),
+        };
+        let painted = code.map_or_else(|| fitted.clone(), |code| self.paint(code, &fitted));
+        self.line(&painted);
+    }
+
+    fn who(&mut self, answer: &Answer) {
+        let root = &answer.root;
+        self.heading("Who");
+        let sure = confidence(root.confidence);
+        self.wrapped("  ", &format!("{} ({sure})", safe(&say::who(root))));
+        if let Some(id) = &root.id {
+            self.wrapped("  id         ", &safe(id));
+        }
+        self.wrapped("  because    ", &safe(&root.why));
+        for other in root.runners_up.iter().take(LINES_MAX) {
+            self.wrapped("  or         ", &safe(&format!("{}: {}", other.id, other.why)));
+        }
+        if let Some(credential) = &answer.credential {
+            let life = match (credential.first_seen, credential.last_seen) {
+                (Some(first), Some(last)) => format!(", used {} to {}", first.plain(), last.plain()),
+                _ => String::new(),
+            };
+            let issued =
+                credential.issued_at.map(|at| format!(", issued {}", at.plain())).unwrap_or_default();
+            let text =
+                format!("{} {}{issued}{life}, {} events", credential.kind, credential.id, credential.events);
+            self.wrapped("  credential ", &safe(&text));
+        }
+    }
+
+    fn cause(&mut self, answer: &Answer) {
+        if let Some(why) = &answer.cannot_tell {
+            self.heading("Cause");
+            self.wrapped("  cannot be told: ", &safe(why));
+        }
+        let Some(cause) = &answer.cause else { return };
+        self.heading("Cause");
+        self.one(&cause.line);
+        self.wrapped("  sure       ", confidence(cause.confidence));
+        self.wrapped("  because    ", &safe(&cause.why));
+        for (label, text) in [("  request    ", &cause.request), ("  before     ", &cause.before)] {
+            if let Some(text) = text {
+                self.wrapped(label, &safe(text));
+            }
+        }
+        for Candidate { line, why } in &cause.runners_up {
+            let at = line.time.map(Moment::plain).unwrap_or_default();
+            let text = format!("{at} {} by {}: {why}", part(&line.operation), part(&line.actor));
+            self.wrapped("  not        ", &safe(&text));
+        }
+        self.evidence(&cause.line.evidence);
+    }
+
+    fn evidence(&mut self, evidence: &[Evidence]) {
+        for one in evidence {
+            let index = one.index.map(|index| format!(" [{index}]")).unwrap_or_default();
+            let text = format!("{} {}{index}", part(&one.event_id), part(&one.object));
+            self.cut(&format!("  evidence   {}", safe(&text)), Some(DIM));
+        }
+    }
+
+    fn chain(&mut self, chain: &[Edge]) {
+        if chain.is_empty() {
+            return;
+        }
+        self.heading("Chain");
+        for edge in chain.iter().take(LINES_MAX) {
+            let mark = if edge.direction == Direction::Up { "→" } else { "↳" };
+            let end = |party: &super::answer::Party| {
+                let name = party.actor.as_deref().or(party.principal.as_deref()).or(party.account.as_deref());
+                let key = party.credential.as_deref().map(|key| format!(" [{key}]")).unwrap_or_default();
+                format!("{}{key}", name.unwrap_or("?"))
+            };
+            let at = edge.issued_at.map(Moment::plain).unwrap_or_default();
+            let indent = "  ".repeat(usize::try_from(edge.depth.min(4)).unwrap_or(1));
+            let indent = if edge.direction == Direction::Up { "  ".to_owned() } else { indent };
+            let text = format!(
+                "{at}  {} {mark} {}  {} ({})",
+                end(&edge.parent),
+                end(&edge.child),
+                edge.kind,
+                confidence(edge.confidence)
+            );
+            self.wrapped(&indent, &safe(&text));
+        }
+        self.more(chain.len());
+    }
+
+    fn more(&mut self, count: usize) {
+        if count > LINES_MAX {
+            self.line(&self.paint(DIM, &format!("  … {} more in the JSON", count - LINES_MAX)));
+        }
+    }
+
+    fn sources(&mut self, answer: &Answer) {
+        if answer.sources.is_empty() {
+            return;
+        }
+        self.heading("From where");
+        for source in answer.sources.iter().take(LINES_MAX) {
+            let span = match (source.first_seen, source.last_seen) {
+                (Some(first), Some(last)) => format!("{} to {}", first.plain(), last.plain()),
+                _ => String::new(),
+            };
+            let known: Vec<String> = [
+                source.kind.clone(),
+                source.country.clone(),
+                source.as_name.clone(),
+                source.held_by.clone(),
+                source.indicator.clone(),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            let new = if source.is_new == Some(true) { "  NEW" } else { "" };
+            let text = format!(
+                "  {:<16} {span}  {} calls, {} failed  {}  {}{new}",
+                source.address,
+                source.events,
+                source.failed,
+                known.join(", "),
+                source.agents.join(", ")
+            );
+            self.cut(&safe(&text), (source.is_new == Some(true)).then_some(YELLOW));
+        }
+    }
+
+    fn one(&mut self, line: &Line) {
+        let mut text = format!("  {}", line.time.map(Moment::plain).unwrap_or_default());
+        let what = match (&line.service, &line.operation) {
+            (Some(service), Some(operation)) => {
+                format!("{}:{operation}", service.trim_end_matches(".amazonaws.com"))
+            }
+            (_, operation) => part(operation).to_owned(),
+        };
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, "  {}  {}", part(&line.account), what);
+        let count = (line.count > 1 && line.remark.is_none()).then(|| format!("×{}", line.count));
+        for more in [&line.resource, &line.error, &line.remark, &count, &line.source] {
+            if let Some(more) = more.as_deref().filter(|more| !more.is_empty()) {
+                let _infallible = write!(text, "  {more}");
+            }
+        }
+        let code = match (line.error.is_some(), line.is_read) {
+            (true, _) => Some(RED),
+            (false, Some(true)) => Some(DIM),
+            _ => None,
+        };
+        self.cut(&safe(&text), code);
+    }
+
+    fn lines(&mut self, heading: &str, lines: &[Line]) {
+        if lines.is_empty() {
+            return;
+        }
+        self.heading(&format!("{heading} ({})", lines.len()));
+        // Of many lines the weightiest, still in the order of time.
+        let mut weights: Vec<u8> = lines.iter().map(|line| line.weight).collect();
+        weights.sort_unstable_by(|one, other| other.cmp(one));
+        let least = weights.get(LINES_MAX.min(weights.len()).saturating_sub(1)).copied().unwrap_or_default();
+        let above = weights.iter().filter(|weight| **weight > least).count();
+        let mut room = LINES_MAX.saturating_sub(above);
+        for line in lines {
+            let is_shown = line.weight > least || (line.weight == least && room > 0);
+            room -= usize::from(is_shown && line.weight == least);
+            if is_shown {
+                self.one(line);
+            }
+        }
+        self.more(lines.len());
+    }
+
+    fn created(&mut self, answer: &Answer) {
+        if answer.created.is_empty() {
+            return;
+        }
+        self.heading("Created");
+        for one in answer.created.iter().take(LINES_MAX) {
+            let at = one.line.time.map(Moment::plain).unwrap_or_default();
+            let text = format!("  {at}  {} {}  {}", one.kind, one.id, part(&one.line.account));
+            self.cut(&safe(&text), None);
+        }
+        self.more(answer.created.len());
+    }
+
+    fn companions(&mut self, answer: &Answer) {
+        if answer.same_source.is_empty() {
+            return;
+        }
+        self.heading("Others from the same address");
+        for one in answer.same_source.iter().take(LINES_MAX) {
+            let text = format!(
+                "  {}  {}  {}  {} calls  {}",
+                one.first_seen.map(Moment::plain).unwrap_or_default(),
+                part(&one.principal),
+                part(&one.credential),
+                one.events,
+                part(&one.agent)
+            );
+            self.cut(&safe(&text), None);
+        }
+    }
+
+    fn usual(&mut self, usual: &[Usual]) {
+        if usual.is_empty() {
+            return;
+        }
+        self.heading("Is it usual?");
+        for one in usual.iter().take(LINES_MAX) {
+            let code = (one.is_new == Some(true)).then_some(YELLOW);
+            self.cut(&format!("  {}", safe(&one.text)), code);
+        }
+    }
+
+    fn network(&mut self, answer: &Answer) {
+        let network = &answer.network;
+        if network.flows.is_empty() {
+            return;
+        }
+        let basis = network.basis.as_deref().unwrap_or("flows");
+        self.heading(&format!("Network: {}, {} bytes", safe(basis), network.bytes));
+        for flow in network.flows.iter().take(20) {
+            let port = flow.port.map(|port| port.to_string()).unwrap_or_default();
+            let text = format!(
+                "  {}  {} → {} :{port}  {}  {} flows  {} bytes",
+                flow.first_seen.map(Moment::plain).unwrap_or_default(),
+                part(&flow.src_ip),
+                part(&flow.dst_ip),
+                part(&flow.action),
+                flow.flows,
+                flow.bytes
+            );
+            self.cut(&safe(&text), None);
+        }
+        if !network.new_peers.is_empty() {
+            let peers: Vec<&str> = network.new_peers.iter().take(10).map(String::as_str).collect();
+            self.wrapped("  new peers  ", &safe(&peers.join(" ")));
+        }
+    }
+
+    fn findings(&mut self, answer: &Answer) {
+        if answer.findings.is_empty() {
+            return;
+        }
+        self.heading("Other findings");
+        for finding in answer.findings.iter().take(20) {
+            let text = format!(
+                "  {}  {}  {}  {}  ({})",
+                finding.time.map(Moment::plain).unwrap_or_default(),
+                part(&finding.severity),
+                part(&finding.product),
+                part(&finding.title),
+                part(&finding.why)
+            );
+            self.cut(&safe(&text), None);
+        }
+    }
+
+    fn notes(&mut self, answer: &Answer) {
+        if answer.notes.is_empty() {
+            return;
+        }
+        self.heading("To know");
+        for note in &answer.notes {
+            self.wrapped("  - ", &safe(&note.text));
+        }
+        let read: u64 = answer.asked.iter().map(|asked| asked.bytes_read).sum();
+        let text = format!(
+            "  {} questions, {read} bytes read; each stands in the JSON and can be asked again",
+            answer.asked.len()
+        );
+        self.line(&self.paint(CYAN, &text));
+    }
+}
+
+fn part(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or("-")
+}
+
+fn safe(text: &str) -> String {
+    visible(text).into_owned()
+}
+
+fn confidence(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::High => "confidence high",
+        Confidence::Medium => "confidence medium",
+        Confidence::Low => "confidence low",
+        Confidence::None => "cannot be told",
+    }
+}
+
+/// Cuts to the columns of a terminal.
+fn fit(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let mut fitted = String::new();
+    let mut room = width.saturating_sub(1);
+    for c in text.chars() {
+        let needed = columns(c.encode_utf8(&mut [0; 4]));
+        if needed > room {
+            break;
+        }
+        room -= needed;
+        fitted.push(c);
+    }
+    fitted.push('…');
+    fitted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_whatever_they_say() {
+        assert_eq!(fit("abcdef", 6), "abcdef");
+        assert_eq!(fit("abcdef", 5), "abcd…");
+        assert_eq!(fit("足跡足跡", 6), "足跡…");
+        let mut page = Page { text: String::new(), screen: Screen::Terminal { width: 40 } };
+        page.wrapped("  - ", &"word ".repeat(30));
+        assert!(page.text.lines().all(|line| columns(line) <= 40), "{}", page.text);
+    }
+
+    #[test]
+    fn pipes_get_no_colour_and_terminals_no_code_of_a_log() {
+        let line = Line {
+            operation: Some("Get\u{1b}[31mX".to_owned()),
+            error: Some("x".to_owned()),
+            ..Line::default()
+        };
+        let shown = |screen| {
+            let mut page = Page { text: String::new(), screen };
+            page.one(&line);
+            page.text
+        };
+        assert!(!shown(Screen::None).contains('\u{1b}'));
+        assert_eq!(shown(Screen::Terminal { width: 100 }).matches('\u{1b}').count(), 2, "only ours");
+    }
+}
