@@ -9,6 +9,10 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
     reason = "a bench stops where it fails"
 )]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]

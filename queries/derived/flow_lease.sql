@@ -1,4 +1,6 @@
--- Which interface and instance held an address, by the flows it had. The columns are described in schemas/ip_lease.txt.
+-- id:         flow_lease
+-- title:      Which interface and instance held an address, by the flows it had
+-- columns:    schemas/ip_lease.txt
 with ends as (
   -- Where the direction is not logged, either end may be the interface's own.
   select

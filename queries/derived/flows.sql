@@ -1,4 +1,6 @@
--- Who talked to whom. The columns are described in schemas/flows.txt.
+-- id:         flows
+-- title:      Who talked to whom
+-- columns:    schemas/flows.txt
 select
   eventday,
   accountid,

@@ -1,4 +1,6 @@
--- Who, from where, what, with which outcome. The columns are described in schemas/footprints.txt.
+-- id:         footprints
+-- title:      Who, from where, what, with which outcome
+-- columns:    schemas/footprints.txt
 select
   eventday, accountid, region, principal, actor, credential, identity, session_created, source_identity, invoked_by,
   is_mfa, source, network, agent, service, operation, is_read, error, part,

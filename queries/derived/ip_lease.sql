@@ -1,4 +1,6 @@
--- Which interface and instance held an address. The columns are described in schemas/ip_lease.txt.
+-- id:         ip_lease
+-- title:      Which interface and instance held an address
+-- columns:    schemas/ip_lease.txt
 select
   eventday,
   accountid,

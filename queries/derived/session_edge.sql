@@ -1,4 +1,6 @@
--- How one credential came from another. The columns are described in schemas/session_edge.txt.
+-- id:         session_edge
+-- title:      How one credential came from another
+-- columns:    schemas/session_edge.txt
 select
   eventday,
   accountid,
@@ -7,6 +9,7 @@ select
   actor.user.uid as parent_actor,
   coalesce(actor.session.issuer, actor.user.uid, actor.invoked_by) as parent_principal,
   actor.user.type as parent_identity,
+  actor.user.name as parent_name,
   coalesce(actor.user.account.uid, accountid) as parent_account,
   coalesce(session.credential_uid, json_extract_scalar(api.response.data, '$.credentials.accessKeyId'))
     as child_credential,

@@ -1,5 +1,7 @@
--- Which call changed or named which resource. The columns are described in schemas/touches.txt.
--- Of calls that only read, who is told by the principal alone: they are most of all, and footprints have the rest.
+-- id:         touches
+-- title:      Which call changed or named which resource
+-- columns:    schemas/touches.txt
+-- known_gaps: calls that only read tell who by the principal alone; they are most of all, and footprints have the rest
 select
   eventday, accountid, region, resource, service, operation, is_read, error, principal, actor, credential, source, part,
   count(*) as events,

@@ -125,7 +125,7 @@ enum Verb {
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineVerb),
     /// Lists the accounts of the organisation, so that answers can name them.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = org::EXAMPLES)]
     Org(org::OrgVerb),
     /// Makes a small organisation's archive with an incident in it, reads it and asks it a question.
     Demo(demo::DemoArgs),

@@ -9,7 +9,7 @@ use super::Ending;
 use crate::aws::Aws;
 use crate::intel::{organization, write_accounts};
 
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Credentials and Region come from the environment, as for every AWS tool: those of the management account or of a
 delegated administrator, with organizations:ListRoots, ListOrganizationalUnitsForParent, ListAccountsForParent and
 ListTagsForResource. A tag `owner` or `team` says whom an account belongs to. A CSV you have already does as well; see

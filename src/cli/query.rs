@@ -320,7 +320,7 @@ mod tests {
         check(&["select 1 as a"], "{\"a\":1}\n", "").await;
         check(&["select 1 as a", "--format", "csv"], "a\r\n1\r\n", "").await;
         let words = [THREE, "-p", "x=2", "--max-rows", "1", "--stats"];
-        let err = "stopped after 1 rows, there are more\n1 rows, 0 of 0 files opened, 0 bytes read\n";
+        let err = "stopped after 1 rows, there are more\n1 rows, 0 of 0 files opened, 0 of 0 bytes read\n";
         check(&words, "{\"a\":1}\n", err).await;
         let named = ["--named", "sign_ins", "window_start=2025-01-01", "window_end=2025-01-02"];
         check(&named, "", "").await;
