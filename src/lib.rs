@@ -12,6 +12,7 @@ pub mod lake;
 pub mod ingest;
 pub mod query;
 pub mod derive;
+pub mod investigate;
 pub mod demo;
 pub mod config;
 pub mod cli;

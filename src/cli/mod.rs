@@ -18,6 +18,7 @@ mod status;
 mod quarantine;
 mod query;
 mod queries;
+mod evidence;
 mod demo;
 mod table;
 
@@ -44,7 +45,7 @@ use crate::lake::{Catalog, Lake};
 pub(crate) enum Ending {
     /// Everything was done.
     Done,
-    /// Done, but some objects could not be read or fetched.
+    /// Done, but some objects could not be read, fetched or verified.
     Incomplete,
     /// Stopped by Ctrl-C; the next run goes on.
     Interrupted,
@@ -55,7 +56,7 @@ Exit codes:
   0    done; `worker` was asked to stop by SIGTERM or Ctrl-C
   1    failed; the message says what and what to do
   2    the command line is wrong
-  3    done, but some objects could not be read or fetched
+  3    done, but some objects could not be read, fetched or verified
   130  stopped by Ctrl-C; what was committed stays, the next run goes on";
 
 const LAMBDA_NOTES: &str = "\
@@ -115,6 +116,9 @@ enum Verb {
     /// Lists and shows the questions that `query --named` asks.
     #[command(subcommand)]
     Queries(queries::QueriesVerb),
+    /// Proves that objects of the archive are what CloudTrail wrote.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceVerb),
     /// Shows what is in the lake, how fresh it is, and what was set aside.
     Status(status::StatusArgs),
     /// Lists, shows and retries what was set aside.
@@ -254,6 +258,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let is_watched = err.is_terminal();
     let verb = match cli.verb {
         Verb::Queries(verb) => return queries::run(&verb, out),
+        Verb::Evidence(verb) => return Box::pin(evidence::run(verb, config, out)).await,
         Verb::Dlq(verb) => return dlq::run(verb, &config.worker, out).await,
         Verb::Health(args) => return health::ask(args, &config.worker, out).await,
         Verb::Ingest(args) if args.is_dry_run() => {
@@ -307,6 +312,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
         Verb::Queries(_)
+        | Verb::Evidence(_)
         | Verb::Health(_)
         | Verb::Preflight(_)
         | Verb::Dlq(_)

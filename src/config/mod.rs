@@ -55,6 +55,8 @@ pub struct Config {
     pub buckets: Vec<BucketAccess>,
     /// What is known beside the logs.
     pub intel: IntelPlaces,
+    /// Files with the public keys of CloudTrail's digests.
+    pub public_keys: Vec<PathBuf>,
 }
 
 /// What `ashiato worker` reads, and how it ends.

@@ -35,6 +35,7 @@ pub(super) struct Written {
     sources: Vec<WrittenSource>,
     buckets: Vec<WrittenBucket>,
     intel: WrittenIntel,
+    investigate: WrittenInvestigate,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +64,12 @@ struct WrittenIntel {
     corporate: Vec<String>,
     indicators: Vec<PathBuf>,
     accounts: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenInvestigate {
+    public_keys: Vec<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -214,6 +221,7 @@ impl Written {
         let declared = self.sources.into_iter().map(|source| source.declared(folder));
         config.declarations = Declarations(declared.collect::<Result<_, _>>()?);
         config.intel = self.intel.places(folder)?;
+        config.public_keys = self.investigate.public_keys.iter().map(|path| folder.join(path)).collect();
         let buckets = self.buckets.into_iter().map(WrittenBucket::access);
         config.buckets = buckets.collect::<Result<_, _>>()?;
         Ok(config)

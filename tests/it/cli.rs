@@ -44,6 +44,7 @@ fn every_verb_shows_examples() {
         "settle",
         "query",
         "queries",
+        "evidence",
         "status",
         "quarantine",
         "demo",
