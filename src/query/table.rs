@@ -248,7 +248,8 @@ impl LakeTable {
         // What is new is in few files anyway.
         let found = match judged_after {
             None => {
-                lookup::files(state, (catalog, &self.counts), (self.table, visible.0), (&filter, filters)).await?
+                lookup::files(state, (catalog, &self.counts), (self.table, visible.0), (&filter, filters))
+                    .await?
             }
             Some(_) => None,
         };

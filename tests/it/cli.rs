@@ -45,6 +45,7 @@ fn every_verb_shows_examples() {
         "query",
         "queries",
         "evidence",
+        "detect",
         "status",
         "quarantine",
         "demo",

@@ -20,6 +20,7 @@ mod crash;
 mod declared;
 mod deploy;
 mod derived;
+mod detect;
 mod evidence;
 mod folder;
 mod faults;
