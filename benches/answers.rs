@@ -175,11 +175,8 @@ fn deliver(archive: &Path, when: (i64, i64), each: u64) {
         for accounts in accounts.chunks(accounts.len().div_ceil(threads)) {
             scope.spawn(move || {
                 let mut packer = libdeflater::Compressor::new(libdeflater::CompressionLvl::fastest());
-                for account in accounts {
-                    for place in 0..3 {
-                        deliver_one(archive, (*account, place), when, each, &mut packer);
-                    }
-                }
+                let places = accounts.iter().flat_map(|account| (0..3).map(move |place| (*account, place)));
+                places.for_each(|place| deliver_one(archive, place, when, each, &mut packer));
             });
         }
     });

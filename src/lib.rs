@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod query;
 pub mod derive;
 pub mod investigate;
+pub mod detect;
 pub mod demo;
 pub mod config;
 pub mod cli;

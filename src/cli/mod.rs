@@ -19,6 +19,8 @@ mod quarantine;
 mod query;
 mod queries;
 mod investigate;
+mod evidence;
+mod detect;
 mod demo;
 mod org;
 mod table;
@@ -46,19 +48,26 @@ use crate::lake::{Catalog, Lake};
 pub(crate) enum Ending {
     /// Everything was done.
     Done,
-    /// Done, but some objects could not be read or fetched.
+    /// Done, but some objects could not be read, fetched or verified.
     Incomplete,
     /// Stopped by Ctrl-C; the next run goes on.
     Interrupted,
+    /// Done, and something was found that somebody must look at.
+    Found,
 }
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done; `worker` was asked to stop by SIGTERM or Ctrl-C
-  1    failed; the message says what and what to do
+  1    failed; the message says what and what to do. Of `detect`: it has found something, and 2 is failed
   2    the command line is wrong
-  3    done, but some objects could not be read or fetched
+  3    done, but some objects could not be read, fetched or verified
   130  stopped by Ctrl-C; what was committed stays, the next run goes on";
+
+/// `detect` ends with this when it has found something, as `grep` and `diff` turned round: findings are news.
+const FOUND: u8 = 1;
+/// And with this when it failed.
+const FAILED_TO_DETECT: u8 = 2;
 
 const LAMBDA_NOTES: &str = "\
 Runs inside Lambda only, as the function of an SQS event source with ReportBatchItemFailures; deploy/ashiato.yaml has one. The
@@ -119,6 +128,11 @@ enum Verb {
     /// Lists and shows the questions that `query --named` asks.
     #[command(subcommand)]
     Queries(queries::QueriesVerb),
+    /// Judges what was committed since the last run, and tells what is suspicious.
+    Detect(detect::DetectArgs),
+    /// Proves that objects of the archive are what CloudTrail wrote.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceVerb),
     /// Shows what is in the lake, how fresh it is, and what was set aside.
     Status(status::StatusArgs),
     /// Lists, shows and retries what was set aside.
@@ -166,16 +180,22 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output { stdout: std::io::stdout(), is_closed: false };
     let (mut out, mut err) = (std::io::BufWriter::new(out), std::io::stderr());
+    let failed = if matches!(cli.verb, Verb::Detect(_)) {
+        ExitCode::from(FAILED_TO_DETECT)
+    } else {
+        ExitCode::FAILURE
+    };
     let ended = start(cli, &mut out).and_then(|ending| out.flush().map(|()| ending).map_err(Into::into));
     match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Incomplete) => ExitCode::from(3),
         Ok(Ending::Interrupted) => ExitCode::from(130),
+        Ok(Ending::Found) => ExitCode::from(FOUND),
         Err(_) if out.get_ref().is_closed => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done about a closed stderr.
             drop(writeln!(err, "ashiato: {}", shown(&error)));
-            ExitCode::FAILURE
+            failed
         }
     }
 }
@@ -261,6 +281,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let is_watched = err.is_terminal();
     let verb = match cli.verb {
         Verb::Queries(verb) => return queries::run(&verb, out),
+        Verb::Evidence(verb) => return Box::pin(evidence::run(verb, config, out)).await,
         Verb::Dlq(verb) => return dlq::run(verb, &config.worker, out).await,
         Verb::Health(args) => return health::ask(args, &config.worker, out).await,
         Verb::Ingest(args) if args.is_dry_run() => {
@@ -281,12 +302,7 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         place.context("which lake? give --lake FOLDER, or set lake in ashiato.toml or ASHIATO_LAKE")?;
     let named = cli.catalog.as_deref().map(CatalogPlace::read).or_else(|| config.catalog.clone());
     let catalog_place = catalog_place(named, &place)?;
-    if let (false, CatalogPlace::File(file)) =
-        (matches!(verb, Verb::Ingest(_) | Verb::Worker(_) | Verb::Lambda), &catalog_place)
-        && !file.exists()
-    {
-        anyhow::bail!("no lake in {place}: {} is not there; `ashiato ingest` makes one", file.display());
-    }
+    refuse_no_lake(&verb, (&place, &catalog_place))?;
     match &verb {
         Verb::Ingest(args) => args.check()?,
         Verb::Worker(args) => args.check(&config.worker)?,
@@ -302,7 +318,17 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
     let lake = Lake::open(place, &aws, config.lake_writes.clone()).await?;
     let catalog = Catalog::open_with(&catalog_place, config.catalog_limits).await?;
     let session = Session { config, aws, catalog: catalog.clone(), lake, out, err: &mut err, is_watched };
-    let ending = match verb {
+    let ending = with_lake(verb, session).await;
+    // A statement that was given up may still wait for a lock in the database, and its connection with it.
+    if tokio::time::timeout(CLOSING_MAX, catalog.close()).await.is_err() {
+        tracing::debug!("the catalog did not let go in time");
+    }
+    ending
+}
+
+/// Runs a verb that works on a lake.
+async fn with_lake(verb: Verb, session: Session<'_>) -> anyhow::Result<Ending> {
+    match verb {
         Verb::Ingest(args) => ingest::run(args, session).await,
         Verb::Worker(args) => Box::pin(worker::run(args, session)).await,
         #[cfg(feature = "lambda")]
@@ -313,21 +339,29 @@ async fn run(cli: Cli, config: Config, out: &mut (dyn Write + Send)) -> anyhow::
         Verb::Derive(args) => derive::run(&args, session).await,
         Verb::Query(args) => ask(args, session).await,
         Verb::Investigate(args) => Box::pin(investigate::run(args, session)).await,
+        Verb::Detect(args) => Box::pin(detect::run(args, session)).await,
         Verb::Status(args) => status::run(args, session).await,
         Verb::Quarantine(verb) => quarantine::run(verb, session).await,
         Verb::Queries(_)
+        | Verb::Evidence(_)
         | Verb::Health(_)
         | Verb::Preflight(_)
         | Verb::Dlq(_)
         | Verb::Demo(_)
         | Verb::Org(_)
         | Verb::Completions { .. } => Ok(Ending::Done),
-    };
-    // A statement that was given up may still wait for a lock in the database, and its connection with it.
-    if tokio::time::timeout(CLOSING_MAX, catalog.close()).await.is_err() {
-        tracing::debug!("the catalog did not let go in time");
     }
-    ending
+}
+
+/// Only what reads logs makes a lake; everything else asks one that is there.
+fn refuse_no_lake(verb: &Verb, (place, catalog): (&Place, &CatalogPlace)) -> anyhow::Result<()> {
+    if let (false, CatalogPlace::File(file)) =
+        (matches!(verb, Verb::Ingest(_) | Verb::Worker(_) | Verb::Lambda), catalog)
+        && !file.exists()
+    {
+        anyhow::bail!("no lake in {place}: {} is not there; `ashiato ingest` makes one", file.display());
+    }
+    Ok(())
 }
 
 /// Runs `query` with what the configuration says of it.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::aws::BucketAccess;
+use crate::detect::DetectLimits;
 use crate::ingest::IngestLimits;
 use crate::ingest::source::custom::mapping::MappingError;
 use crate::ingest::source::declared::Declarations;
@@ -55,6 +56,10 @@ pub struct Config {
     pub buckets: Vec<BucketAccess>,
     /// What is known beside the logs.
     pub intel: IntelPlaces,
+    /// Bounds of detections.
+    pub detect: DetectLimits,
+    /// Files with the public keys of CloudTrail's digests.
+    pub public_keys: Vec<PathBuf>,
 }
 
 /// What `ashiato worker` reads, and how it ends.
@@ -133,7 +138,7 @@ pub enum ConfigError {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 32] = [
     "lake",
     "lake_kms_key",
     "lake_acl",
@@ -161,6 +166,7 @@ const KEYS: [&str; 31] = [
     "settle.spill_folder",
     "settle.hot_grace",
     "settle.orphan_age",
+    "detect.lease",
     "query.memory_bytes",
     "query.spill_folder",
     "sources",

@@ -31,10 +31,12 @@ pub(super) struct Written {
     ingest: WrittenIngest,
     worker: WrittenWorker,
     settle: WrittenSettle,
+    detect: WrittenDetect,
     query: WrittenQuery,
     sources: Vec<WrittenSource>,
     buckets: Vec<WrittenBucket>,
     intel: WrittenIntel,
+    investigate: WrittenInvestigate,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +65,12 @@ struct WrittenIntel {
     corporate: Vec<String>,
     indicators: Vec<PathBuf>,
     accounts: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenInvestigate {
+    public_keys: Vec<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -98,6 +106,12 @@ struct WrittenSettle {
     spill_folder: Option<PathBuf>,
     hot_grace: Option<String>,
     orphan_age: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenDetect {
+    lease: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -209,11 +223,13 @@ impl Written {
         put_duration(&mut settle.every, self.settle.every.as_deref(), "settle.every")?;
         put_duration(&mut settle.hot_grace, self.settle.hot_grace.as_deref(), "settle.hot_grace")?;
         put_duration(&mut settle.orphan_age, self.settle.orphan_age.as_deref(), "settle.orphan_age")?;
+        put_duration(&mut config.detect.lease, self.detect.lease.as_deref(), "detect.lease")?;
         config.query_memory_bytes = self.query.memory_bytes;
         config.query_spill_folder = self.query.spill_folder;
         let declared = self.sources.into_iter().map(|source| source.declared(folder));
         config.declarations = Declarations(declared.collect::<Result<_, _>>()?);
         config.intel = self.intel.places(folder)?;
+        config.public_keys = self.investigate.public_keys.iter().map(|path| folder.join(path)).collect();
         let buckets = self.buckets.into_iter().map(WrittenBucket::access);
         config.buckets = buckets.collect::<Result<_, _>>()?;
         Ok(config)

@@ -181,7 +181,7 @@ async fn look_up<Q: Queue>(
         let sought = Sought { bucket, key, etag: "", version_id: version_id.as_deref() };
         let head = tokio::time::timeout_at(deadline, trail.archive.head(sought)).await;
         let head = head.unwrap_or_else(|elapsed| Err(ArchiveError::away(elapsed)));
-        let known = head.map(|Head { size, etag, version_id }| {
+        let known = head.map(|Head { size, etag, version_id, .. }| {
             found.object.version = etag;
             found.object.version_id = version_id;
             found.object.size = Some(size);

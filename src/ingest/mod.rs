@@ -41,6 +41,7 @@ pub mod trail;
 pub mod worker;
 pub mod invocation;
 pub mod quarantine;
+pub mod again;
 
 use std::sync::Arc;
 

@@ -11,9 +11,12 @@
 //! - a claim has its evidence and how sure it is; what the logs cannot tell is said with its reason;
 //! - a lake in which a table is missing or empty is answered from the rest, and what was missing is noted.
 //!
+//! `evidence` proves what answers rest on, and takes it out of the lake.
+//!
 //! Not here: SQL, and how an answer looks in a browser.
 
 pub mod answer;
+pub mod evidence;
 mod surroundings;
 pub mod moment;
 mod subject;

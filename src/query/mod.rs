@@ -23,6 +23,7 @@ pub mod prune;
 mod needle;
 pub mod table;
 pub mod views;
+pub mod news;
 mod function;
 pub mod derived;
 mod athena;

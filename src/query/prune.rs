@@ -215,6 +215,7 @@ impl Scope {
             regions: list(&self.regions),
             times: (self.times != Span::ALL)
                 .then(|| (self.times.first.unwrap_or(i64::MIN), self.times.last.unwrap_or(i64::MAX))),
+            judged_after: None,
         }
     }
 

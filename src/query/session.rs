@@ -21,6 +21,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::error::{Cause, QueryError};
 use super::intel;
+use super::news::{self, News};
 use super::table::{STORE_URL, ScanCounts};
 use super::views::{ATHENA_CATALOGS, CATALOG, Databases, Names, SCHEMA, Unlisted};
 use super::{athena, derived};
@@ -56,6 +57,7 @@ const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 pub struct Engine {
     catalog: Catalog,
     intel: Arc<Intel>,
+    news: Option<Arc<News>>,
     runtime: Arc<RuntimeEnv>,
     limits: QueryLimits,
 }
@@ -79,13 +81,19 @@ impl Engine {
     /// The folder for spilling cannot be used.
     pub fn new(catalog: Catalog, lake: &Lake, limits: QueryLimits) -> Result<Self, QueryError> {
         let runtime = runtime(lake, &limits).map_err(|error| QueryError::Engine(Cause::from(&error)))?;
-        Ok(Self { catalog, intel: Arc::default(), runtime, limits })
+        Ok(Self { catalog, intel: Arc::default(), news: None, runtime, limits })
     }
 
     /// Returns the engine with what is known beside the logs.
     #[must_use]
     pub fn with_intel(self, intel: Intel) -> Self {
         Self { intel: Arc::new(intel), ..self }
+    }
+
+    /// Returns the engine for a run of detections: `new_cloudtrail` and the like are what it judges.
+    #[must_use]
+    pub fn with_news(self, news: News) -> Self {
+        Self { news: Some(Arc::new(news)), ..self }
     }
 
     /// Returns the limits.
@@ -99,8 +107,15 @@ impl Engine {
         let context = SessionContext::new_with_config_rt(self.config(), Arc::clone(&self.runtime));
         athena::register(&context);
         derived::function::register(&context);
+        if self.news.is_some() {
+            context.register_udf(news::few());
+        }
         context.register_udf(intel::ip_info(Arc::clone(&self.intel)));
-        let names = Names::new(self.catalog.clone(), Arc::clone(&self.intel), Arc::clone(&counts));
+        let names = Names::new(
+            self.catalog.clone(),
+            (Arc::clone(&self.intel), self.news.clone()),
+            Arc::clone(&counts),
+        );
         context.register_catalog(CATALOG, Arc::new(Databases(Arc::clone(&names))));
         for name in ATHENA_CATALOGS {
             let names = Arc::clone(&names);

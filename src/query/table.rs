@@ -40,7 +40,7 @@ use super::derived::lookup::{self, Times};
 use super::error::QueryError;
 use super::event_day::event_day;
 use super::prune::Scope;
-use crate::lake::catalog::{Catalog, CatalogError, LakeFile};
+use crate::lake::catalog::{Catalog, CatalogError, FileFilter, LakeFile};
 use crate::lake::table::Table;
 
 /// How DataFusion names the store of the lake.
@@ -129,6 +129,8 @@ pub(super) const PART: &str = "part";
 enum Files {
     /// Those that the catalog shows.
     Visible(Catalog),
+    /// Of those the ones with rows that no run of detections up to this one has judged.
+    New(Catalog, i64),
     /// These, each with its number.
     Named(Vec<(i32, LakeFile)>),
 }
@@ -171,6 +173,11 @@ impl LakeTable {
     /// Returns the table; its scans add to `counts`.
     pub(super) fn new(table: Table, catalog: Catalog, counts: Arc<ScanCounts>) -> Self {
         Self { table, files: Files::Visible(catalog), counts, schema: Arc::new(Schema::new(columns(table))) }
+    }
+
+    /// Returns the same of files with rows that no run of detections up to `done` has judged.
+    pub(super) fn new_since(table: Table, (catalog, done): (Catalog, i64), counts: Arc<ScanCounts>) -> Self {
+        Self { files: Files::New(catalog.clone(), done), ..Self::new(table, catalog, counts) }
     }
 
     /// Returns a table of named files: their numbers are a column more.
@@ -219,8 +226,9 @@ impl LakeTable {
     /// Asks the catalog, and the derived tables, where the filters name what they know. A filter that nothing can pass
     /// costs only the count.
     async fn files(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Chosen>> {
-        let catalog = match &self.files {
-            Files::Visible(catalog) => catalog,
+        let (catalog, judged_after) = match &self.files {
+            Files::Visible(catalog) => (catalog, None),
+            Files::New(catalog, done) => (catalog, Some(*done)),
             Files::Named(files) => {
                 let bytes = files.iter().map(|(_, file)| file.bytes).sum();
                 self.counts.add((files.len() as u64, bytes), files.len());
@@ -236,10 +244,16 @@ impl LakeTable {
             self.counts.add(visible, 0);
             return Ok(Vec::new());
         }
-        let filter = scope.file_filter(self.table);
-        let found =
-            lookup::files(state, (catalog, &self.counts), (self.table, visible.0), (&filter, filters));
-        let files = match found.await? {
+        let filter = FileFilter { judged_after, ..scope.file_filter(self.table) };
+        // What is new is in few files anyway.
+        let found = match judged_after {
+            None => {
+                lookup::files(state, (catalog, &self.counts), (self.table, visible.0), (&filter, filters))
+                    .await?
+            }
+            Some(_) => None,
+        };
+        let files = match found {
             Some(files) => files,
             None => {
                 let files = catalog.visible_files(&filter).await.map_err(failed)?;

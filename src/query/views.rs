@@ -19,6 +19,7 @@ use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, Log
 
 use super::derived::table::DerivedTable;
 use super::intel;
+use super::news::{self, News};
 use super::table::{LakeTable, ScanCounts};
 use crate::intel::Intel;
 use crate::lake::catalog::Catalog;
@@ -100,6 +101,7 @@ fn is_region(text: &str) -> bool {
 pub(super) struct Names {
     catalog: Catalog,
     intel: Arc<Intel>,
+    news: Option<Arc<News>>,
     counts: Arc<ScanCounts>,
 }
 
@@ -111,8 +113,12 @@ impl fmt::Debug for Names {
 
 impl Names {
     /// Returns the names; scans of what they find add to `counts`.
-    pub(super) fn new(catalog: Catalog, intel: Arc<Intel>, counts: Arc<ScanCounts>) -> Arc<Self> {
-        Arc::new(Self { catalog, intel, counts })
+    pub(super) fn new(
+        catalog: Catalog,
+        (intel, news): (Arc<Intel>, Option<Arc<News>>),
+        counts: Arc<ScanCounts>,
+    ) -> Arc<Self> {
+        Arc::new(Self { catalog, intel, news, counts })
     }
 
     fn find(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -125,6 +131,9 @@ impl Names {
         if let Some(derived) = Derived::from_name(name) {
             let (catalog, counts) = (self.catalog.clone(), Arc::clone(&self.counts));
             return Ok(Some(Arc::new(DerivedTable::new(derived, catalog, counts))));
+        }
+        if let Some((news, name)) = self.news.as_ref().zip(name.strip_prefix(news::PREFIX)) {
+            return self.new_rows(news, name);
         }
         let service = |name| self.data_of_service(name).map(Some);
         match Native::read(name) {
@@ -195,13 +204,37 @@ impl Names {
     }
 
     fn union_plan(&self, tables: &[Table]) -> Result<LogicalPlan> {
+        self.union_of(tables, |table| self.scan(table))
+    }
+
+    fn union_of(
+        &self,
+        tables: &[Table],
+        scan: impl Fn(Table) -> Result<LogicalPlanBuilder>,
+    ) -> Result<LogicalPlan> {
         let mut scans = tables.iter().map(|table| {
             let schema = LakeTable::new(*table, self.catalog.clone(), Arc::clone(&self.counts)).schema();
             let columns: Vec<Expr> = schema.fields().iter().map(|field| col(field.name())).collect();
-            self.scan(*table)?.project(columns)
+            scan(*table)?.project(columns)
         });
         let first = scans.next().unwrap_or_else(|| Ok(LogicalPlanBuilder::empty(false)))?;
         scans.try_fold(first, |plan, next| plan.union(next?.build()?))?.build()
+    }
+
+    /// The rows of a table, or of all CloudTrail tables, that are to be judged.
+    fn new_rows(&self, news: &News, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let one = Table::ALL.into_iter().find(|table| table.sql_name() == name);
+        let tables: &[Table] = match &one {
+            Some(table) => std::slice::from_ref(table),
+            None if name == View::CloudTrail.name() => &CLOUD_TRAIL_TABLES,
+            None => return Ok(None),
+        };
+        let plan = self.union_of(tables, |table| {
+            let new =
+                LakeTable::new_since(table, (self.catalog.clone(), news.done), Arc::clone(&self.counts));
+            LogicalPlanBuilder::scan(table.sql_name(), provider_as_source(Arc::new(new)), None)
+        })?;
+        Ok(Some(Arc::new(ViewTable::new(news::of_new_objects(plan, news)?, None))))
     }
 
     fn data_of_service(&self, service: &str) -> Result<Arc<dyn TableProvider>> {

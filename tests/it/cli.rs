@@ -46,6 +46,8 @@ fn every_verb_shows_examples() {
         "query",
         "investigate",
         "queries",
+        "evidence",
+        "detect",
         "status",
         "quarantine",
         "org",

@@ -20,6 +20,8 @@ mod crash;
 mod declared;
 mod deploy;
 mod derived;
+mod detect;
+mod evidence;
 mod folder;
 mod faults;
 mod from_s3;

@@ -4,7 +4,7 @@
 //! time. Folders hold what buckets cannot: links that lead in circles, names that are no
 //! text, pipes that never end. None of them stops a walk or keeps it waiting.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::{self, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -93,8 +93,60 @@ pub(super) async fn head(sought: Sought<'_>) -> Result<Head, ArchiveError> {
     let (bucket, key) = (sought.bucket.to_owned(), sought.key.to_owned());
     beside(move || {
         let path = path_of((&bucket, &key))?;
-        let meta = fs::metadata(path)?;
-        Ok(Head { size: meta.len(), etag: local_version(&meta), version_id: None })
+        let meta = fs::metadata(&path)?;
+        let metadata = metadata_beside(&path);
+        Ok(Head { size: meta.len(), etag: local_version(&meta), version_id: None, metadata })
+    })
+    .await
+}
+
+/// A file has no metadata of S3's; who copied a bucket may have put it beside the object, in the headers' names or as
+/// `aws s3api head-object` answers.
+fn metadata_beside(path: &Path) -> BTreeMap<String, String> {
+    const BYTES_MAX: u64 = 64 << 10;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".metadata.json");
+    let mut text = String::new();
+    let read = fs::metadata(&name)
+        .and_then(
+            |meta| if meta.is_file() { fs::File::open(&name) } else { Err(std::io::ErrorKind::Other.into()) },
+        )
+        .and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text));
+    let Some(serde_json::Value::Object(mut told)) = read.ok().and_then(|_| serde_json::from_str(&text).ok())
+    else {
+        return BTreeMap::new();
+    };
+    if let Some(serde_json::Value::Object(of_user)) = told.remove("Metadata") {
+        told = of_user;
+    }
+    let values = told.into_iter().filter_map(|(name, value)| {
+        let name = name.to_ascii_lowercase();
+        let name = name.strip_prefix("x-amz-meta-").map_or_else(|| name.clone(), str::to_owned);
+        Some((name, value.as_str()?.to_owned()))
+    });
+    values.collect()
+}
+
+/// Walks a folder of a bucket and returns the keys of its files, in order.
+pub(super) async fn keys_below(bucket: &str, folder: &str) -> Result<Vec<String>, ArchiveError> {
+    let (bucket, folder) = (bucket.to_owned(), folder.to_owned());
+    beside(move || {
+        let path = path_of((&bucket, &folder))?;
+        if !path.is_dir() {
+            return Ok(Vec::new());
+        }
+        let (mut walk, mut keys) = (FolderWalk::new(path), Vec::new());
+        while let Some(met) = walk.step() {
+            for met in met {
+                match met {
+                    Met::File(listed) => keys.push(listed.key),
+                    Met::LeftAlone(_) => {}
+                    Met::Unreadable(_, error) => return Err(error.into()),
+                }
+            }
+        }
+        keys.sort();
+        Ok(keys)
     })
     .await
 }

@@ -95,6 +95,29 @@ impl Archive {
     ) -> Result<Page, ArchiveError> {
         s3::page(&self.buckets, (bucket, prefix), by_folder, token).await
     }
+
+    /// Returns the keys of all objects below a folder, in order; none when there is no such folder.
+    ///
+    /// # Errors
+    /// There is no such bucket, or it is not told.
+    pub async fn keys_below(&self, bucket: &str, folder: &str) -> Result<Vec<String>, ArchiveError> {
+        match bucket {
+            bucket if bucket.starts_with(LOCAL) => folder::keys_below(bucket, folder).await,
+            bucket if bucket.contains("://") => Err(no_bucket(bucket)),
+            bucket => {
+                let prefix = format!("{}/", folder.trim_end_matches('/'));
+                let (mut keys, mut token) = (Vec::new(), None);
+                loop {
+                    let page = self.page(bucket, &prefix, false, token).await?;
+                    keys.extend(page.objects.into_iter().map(|object| object.key));
+                    token = page.next;
+                    if token.is_none() {
+                        return Ok(keys);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// A record that came in a message is read with its message and never again.

@@ -1,5 +1,7 @@
 //! What is asked of the archive and what it gives.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 /// The bucket of all local files: keys are absolute paths without their first slash.
@@ -38,6 +40,8 @@ pub struct Head {
     pub etag: String,
     /// Its version id, where its bucket keeps versions.
     pub version_id: Option<String>,
+    /// What its writer said of it: user-defined metadata, names in lower case without `x-amz-meta-`.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// An object of a listing.

@@ -145,7 +145,13 @@ pub(super) async fn head(buckets: &Buckets, sought: Sought<'_>) -> Result<Head, 
         size: answer.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
         etag: answer.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
         version_id: answer.version_id().filter(|id| *id != "null").map(str::to_owned),
+        metadata: answer.metadata().into_iter().flatten().map(of_user).collect(),
     })
+}
+
+/// HTTP headers have no case.
+fn of_user((name, value): (&String, &String)) -> (String, String) {
+    (name.to_ascii_lowercase(), value.clone())
 }
 
 pub(super) async fn page(

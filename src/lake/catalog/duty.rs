@@ -13,12 +13,15 @@ use super::{BatchId, Catalog, CatalogError};
 pub enum Duty {
     /// Bringing hot files into partitions.
     Settle,
+    /// Judging what was committed.
+    Detect,
 }
 
 impl Duty {
     fn word(self) -> &'static str {
         match self {
             Self::Settle => "settle",
+            Self::Detect => "detect",
         }
     }
 }

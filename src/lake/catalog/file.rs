@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
+use super::detection::mark_merged;
 use super::retry::retrying;
 use super::row::count;
+use super::settling::{Settling, insert_settling};
 use super::statement::{ROWS_AT_ONCE, Statement};
 use super::{BatchId, Catalog, CatalogError, to_sql};
 use crate::lake::path::{AccountId, EventDay, Region};
@@ -101,27 +103,8 @@ pub struct FileFilter {
     pub regions: Option<Vec<String>>,
     /// Event times in epoch milliseconds, first and last.
     pub times: Option<(i64, i64)>,
-}
-
-/// What one run of settling did to one table and day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settling {
-    /// The run.
-    pub batch: BatchId,
-    /// The table.
-    pub table: Table,
-    /// The day.
-    pub day: EventDay,
-    /// Files that take the place of others.
-    pub written: Vec<LakeFile>,
-    /// Keys of the files they replace.
-    pub replaced: Vec<String>,
-    /// Rows read.
-    pub rows_in: u64,
-    /// Rows written.
-    pub rows_out: u64,
-    /// Rows left out since their event id was there already.
-    pub duplicates: u64,
+    /// Only files with rows that no run of detections up to this one has judged.
+    pub judged_after: Option<i64>,
 }
 
 pub(super) const COLUMNS: &str =
@@ -264,6 +247,9 @@ impl Catalog {
         if !shown.map_err(CatalogError::doing(what))? {
             return Err(CatalogError::Fenced { batch: settling.batch.clone() });
         }
+        mark_merged(&mut transaction, &replaced, &settling.written)
+            .await
+            .map_err(CatalogError::doing(what))?;
         insert_settling(&mut transaction, settling, now).await.map_err(CatalogError::doing(what))?;
         transaction.commit().await.map_err(CatalogError::doing(what))
     }
@@ -337,6 +323,9 @@ pub(super) fn push_filter(select: &mut Statement, filter: &FileFilter) {
     }
     if let Some((first, last)) = filter.times {
         select.push(" and time_max >= ").number(first).push(" and time_min <= ").number(last);
+    }
+    if let Some(done) = filter.judged_after {
+        select.push(" and (judged_in is null or judged_in > ").number(done).push(")");
     }
     push_slices(select, filter);
 }
@@ -473,25 +462,4 @@ async fn retire(
         }
     }
     Ok(true)
-}
-
-async fn insert_settling(
-    transaction: &mut Transaction<'_, Any>,
-    settling: &Settling,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into settlings (batch, source_name, event_day, rows_in, rows_out, duplicates, settled_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(&settling.batch.0)
-    .bind(settling.table.source_name())
-    .bind(i64::from(settling.day.number()))
-    .bind(to_sql(settling.rows_in))
-    .bind(to_sql(settling.rows_out))
-    .bind(to_sql(settling.duplicates))
-    .bind(now.as_millisecond())
-    .execute(&mut **transaction)
-    .await
-    .map(drop)
 }

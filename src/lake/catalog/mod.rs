@@ -23,19 +23,23 @@ mod row;
 mod claim;
 mod duty;
 mod file;
+mod settling;
 mod derivation;
+mod detection;
 mod set_aside;
 mod listing;
 mod report;
 
 pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectOutcome, ObjectState};
 pub use derivation::{Derivation, DerivedFile, DerivedPart, DerivedSummary, DerivedView};
+pub use detection::{DetectionRun, Told};
 pub use duty::Duty;
-pub use file::{FileFilter, FileKind, LakeFile, Settling, Slice};
+pub use file::{FileFilter, FileKind, LakeFile, Slice};
 pub use place::CatalogPlace;
 pub use report::{DaySummary, PlaceSummary, SetAsideSummary, SourceSummary};
 pub use row::ObjectId;
 pub use set_aside::SetAsideEntry;
+pub use settling::Settling;
 
 /// Names the work whose claims and files belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

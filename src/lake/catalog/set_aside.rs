@@ -95,7 +95,9 @@ async fn mark_retried(
     .execute(&mut **transaction)
     .await?;
     sqlx::query(
-        "update objects set set_aside = set_aside - 1, events = events + $1, records = records + $1 - 1
+        // What the object holds now is more than was judged.
+        "update objects set set_aside = set_aside - 1, events = events + $1, records = records + $1 - 1,
+         judged_in = null
          where bucket = $2 and object_key = $3 and version = $4",
     )
     .bind(to_sql(events))

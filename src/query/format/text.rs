@@ -38,7 +38,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// Returns JSON text with every hidden character inside its strings as `\uXXXX`.
 ///
 /// Outside of strings JSON has none but white space, which the writer does not use.
-pub(crate) fn visible_json(json: &str) -> Cow<'_, str> {
+pub fn visible_json(json: &str) -> Cow<'_, str> {
     if !json.chars().any(is_hidden) {
         return Cow::Borrowed(json);
     }

@@ -156,6 +156,14 @@ impl FakeS3 {
         self.store.lock().put(bucket, key, stored).unwrap()
     }
 
+    /// Puts an object that has metadata.
+    pub(crate) fn put_with(&self, bucket: &str, key: &str, bytes: &[u8], metadata: &[(&str, &str)]) {
+        let metadata = metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let bytes = Bytes::copy_from_slice(bytes);
+        let stored = Stored { bytes, metadata: Some(metadata.collect()), ..Stored::default() };
+        self.store.lock().put(bucket, key, stored).unwrap();
+    }
+
     pub(crate) fn delete(&self, bucket: &str, key: &str) {
         self.store.lock().delete(bucket, key).unwrap();
     }

@@ -33,6 +33,8 @@ pub(crate) struct Stored {
     /// It came in parts.
     pub(crate) parts: usize,
     pub(crate) is_marker: bool,
+    /// What its writer said of it.
+    pub(crate) metadata: Option<std::collections::HashMap<String, String>>,
 }
 
 /// A bucket.
@@ -223,6 +225,7 @@ impl S3 for Store {
             last_modified: Some(std::time::SystemTime::UNIX_EPOCH.into()),
             e_tag: Some(ETag::Strong(stored.etag.clone())),
             version_id: version_of(&stored),
+            metadata: stored.metadata,
             ..HeadObjectOutput::default()
         })
     }
