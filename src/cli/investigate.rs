@@ -1,13 +1,21 @@
 //! `ashiato investigate`: who, when, what, from where, behind a finding, a key, a resource.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
 use super::{Ending, Session, now};
+use crate::ingest::archive::Archive;
 use crate::intel::Intel;
-use crate::investigate::{Inquiry, Moment, SubjectKind, investigate, terminal};
-use crate::query::{Engine, QueryLimits};
+use crate::investigate::answer::Line;
+use crate::investigate::evidence::{
+    Evidence as Record, Parts, PublicKeys, QueryText, RowSet, Verifier, export,
+};
+use crate::investigate::{Answer, Inquiry, Moment, SubjectKind, investigate, terminal};
+use crate::query::{Engine, library};
 
 const EXAMPLES: &str = "\
 The subject is a finding (uid, ARN, or `latest`), an access key, a user or role, a session, an address, a resource (ARN, id or name)
@@ -18,7 +26,8 @@ Examples:
   ashiato investigate AKIAIOSFODNN7EXAMPLE
   ashiato investigate arn:aws:s3:::customer-exports --from 2026-02-01
   ashiato investigate sg-0123456789abcdef0
-  ashiato investigate 192.0.2.146 --format json";
+  ashiato investigate 192.0.2.146 --format json
+  ashiato investigate latest --verify --public-keys eu-west-1.json --export case-42";
 
 /// Investigates a finding, a key, a principal, an address, a resource or an event.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,6 +47,16 @@ pub(crate) struct InvestigateArgs {
     /// How severe the `latest` finding is at least.
     #[arg(long, value_enum, default_value = "low")]
     severity: Severity,
+    /// Check the objects that the answer rests on against CloudTrail's signed digests.
+    #[arg(long)]
+    verify: bool,
+    /// What `aws cloudtrail list-public-keys` printed, for --verify; again for each Region [default:
+    /// investigate.public_keys].
+    #[arg(long, value_name = "FILE")]
+    public_keys: Vec<PathBuf>,
+    /// Take the evidence along: rows, raw records, digests and queries, with a manifest of hashes, in a new folder.
+    #[arg(long, value_name = "FOLDER")]
+    export: Option<PathBuf>,
     /// The form of the answer [default: terminal].
     #[arg(long, value_enum, default_value = "terminal")]
     format: AnswerFormat,
@@ -78,15 +97,41 @@ pub(crate) enum AnswerFormat {
 /// Runs the verb.
 ///
 /// # Errors
-/// A time is none, or the output does not take it.
+/// A time is none, a file of public keys cannot be read, the export's folder is taken, or the output does not take it.
 pub(crate) async fn run(args: InvestigateArgs, session: Session<'_>) -> anyhow::Result<Ending> {
-    let Session { config, catalog, lake, out, .. } = session;
+    let Session { config, aws, catalog, lake, out, err, .. } = session;
     let inquiry = inquiry(&args)?;
-    let mut limits = QueryLimits { spill_dir: config.query_spill_folder, ..QueryLimits::default() };
-    limits.memory_bytes = config.query_memory_bytes.unwrap_or(limits.memory_bytes);
+    let keys = if args.public_keys.is_empty() { &config.public_keys } else { &args.public_keys };
+    let keys = PublicKeys::read(keys.iter().map(PathBuf::as_path))?;
+    let limits = config.query_limits();
     let intel = Intel::read(&config.intel).context("intel")?;
     let engine = Engine::new(catalog, &lake, limits)?.with_intel(intel);
-    let answer = Box::pin(investigate(&engine, &inquiry)).await;
+    let mut answer = Box::pin(investigate(&engine, &inquiry)).await;
+    let archive = Arc::new(Archive::new(config.declarations, aws));
+    let mut verifier = Verifier::new(Arc::clone(&archive), keys);
+    if args.verify {
+        let objects: BTreeSet<String> =
+            answer.evidence().into_iter().filter_map(|evidence| evidence.object.clone()).collect();
+        answer.verified = verifier.judge(&objects.into_iter().collect::<Vec<_>>()).await;
+    }
+    if let Some(folder) = &args.export {
+        let exported = export(&archive, &mut verifier, folder, &parts(&answer, now())?).await?;
+        writeln!(
+            err,
+            "{} files written to {}, {} records of the archive among them",
+            exported.files,
+            folder.display(),
+            exported.records
+        )?;
+        for (evidence, why) in &exported.lost {
+            writeln!(
+                err,
+                "not read again: {}: {}",
+                super::table::name(&evidence.object),
+                super::table::name(why)
+            )?;
+        }
+    }
     match args.format {
         AnswerFormat::Terminal => {
             terminal::write(&answer, super::query::screen(std::io::stdout().is_terminal()), out)?
@@ -118,6 +163,37 @@ fn inquiry(args: &InvestigateArgs) -> anyhow::Result<Inquiry> {
     let now = now();
     let now = Moment(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now));
     Ok(Inquiry { subject, kind: args.kind, from, to, severity_id: args.severity.id(), now })
+}
+
+/// What an export takes along: the answer as it is, its lines, the questions, the records.
+fn parts(answer: &Answer, made_at: jiff::Timestamp) -> anyhow::Result<Parts> {
+    let set =
+        |name: &str, lines: Vec<String>| RowSet { name: name.to_owned(), lines: lines.join("\n") + "\n" };
+    let lines = |values: &[Line]| values.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+    let findings = answer.finding.iter().chain(&answer.findings).map(serde_json::to_string);
+    let rows = vec![
+        set("answer", vec![serde_json::to_string(answer)?]),
+        set("timeline", lines(&answer.timeline)?),
+        set("denied", lines(&answer.denied)?),
+        set("findings", findings.collect::<Result<Vec<_>, _>>()?),
+    ];
+    // The same question may have been asked of several values.
+    let queries = answer.asked.iter().enumerate().filter_map(|(number, asked)| {
+        let sql = library::question(&asked.question).ok()?.sql.to_owned();
+        let id = format!("{:03}_{}", number + 1, asked.question);
+        Some(QueryText { id, sql, params: asked.params.clone() })
+    });
+    let records = answer.evidence().into_iter().filter_map(|evidence| {
+        let index = u64::try_from(evidence.index?).ok()?;
+        Some(Record { object: evidence.object.clone()?, index, event_id: evidence.event_id.clone() })
+    });
+    Ok(Parts {
+        subject: format!("{:?} {}", answer.subject.kind, answer.subject.id),
+        rows,
+        queries: queries.collect(),
+        evidence: records.collect(),
+        made_at,
+    })
 }
 
 /// Writes JSON in which every character that could act on a terminal is escaped.

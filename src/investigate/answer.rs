@@ -9,8 +9,11 @@
 //!
 //! Not here: how it comes about, and how it looks.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use super::evidence::Judged;
 use super::moment::Moment;
 pub use super::surroundings::{
     Asked, Companion, Credential, FindingLine, Flow, Network, Note, NoteKind, Source, Usual,
@@ -64,10 +67,33 @@ pub struct Answer {
     pub network: Network,
     /// Other findings on the same principal, credential, resource, address or account.
     pub findings: Vec<FindingLine>,
+    /// Whether the objects that the answer rests on are what CloudTrail wrote, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verified: Vec<Judged>,
     /// What was missing, what was cut, what the answer rests on.
     pub notes: Vec<Note>,
     /// The questions that were asked of the lake, so that each can be asked again.
     pub asked: Vec<Asked>,
+}
+
+impl Answer {
+    /// Returns what the answer rests on, each record once.
+    pub fn evidence(&self) -> Vec<&Evidence> {
+        let candidates =
+            self.cause.iter().flat_map(|cause| &cause.runners_up).map(|candidate| &candidate.line);
+        let causes = self.cause.iter().map(|cause| &cause.line).chain(candidates);
+        let created = self.created.iter().map(|created| &created.line);
+        let lines =
+            causes.chain(&self.timeline).chain(created).chain(&self.denied).chain(&self.logging_changes);
+        let findings = self.finding.iter().chain(&self.findings).flat_map(|finding| &finding.evidence);
+        let all = (self.root.evidence.iter())
+            .chain(lines.flat_map(|line| &line.evidence))
+            .chain(self.chain.iter().flat_map(|edge| &edge.evidence))
+            .chain(self.credential.iter().flat_map(|credential| &credential.evidence))
+            .chain(findings);
+        let mut seen = BTreeSet::new();
+        all.filter(|evidence| seen.insert((&evidence.object, evidence.index))).collect()
+    }
 }
 
 /// Text for people.

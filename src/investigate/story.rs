@@ -206,6 +206,7 @@ async fn gather(
     let (cause, cannot_tell) = with_flows(&focus, &found, &network);
     let mut answer = Answer {
         version: VERSION,
+        verified: Vec::new(),
         subject: focus.subject.clone(),
         window,
         answer: Paragraph::default(),

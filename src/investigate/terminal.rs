@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::answer::{Answer, Candidate, Confidence, Direction, Edge, Evidence, Line, Usual};
+use super::evidence::{Chain, Judged, Verdict};
 use super::moment::Moment;
 use super::say;
 use crate::query::Screen;
@@ -63,6 +64,7 @@ impl Page {
         self.usual(&answer.usual);
         self.network(answer);
         self.findings(answer);
+        self.verified(&answer.verified);
         self.notes(answer);
     }
 
@@ -374,6 +376,27 @@ impl Page {
                 part(&finding.why)
             );
             self.cut(&safe(&text), None);
+        }
+    }
+
+    fn verified(&mut self, verified: &[Judged]) {
+        if verified.is_empty() {
+            return;
+        }
+        let whole = verified.iter().filter(|judged| judged.verdict == Verdict::Verified).count();
+        self.heading(&format!("Evidence ({whole} of {} objects verified)", verified.len()));
+        for judged in verified.iter().filter(|judged| judged.verdict != Verdict::Verified).take(LINES_MAX) {
+            let why = judged.verdict.reason().unwrap_or_default();
+            let text = format!("  {:<9}  {}: {}", judged.verdict.word(), safe(&judged.object), safe(why));
+            self.wrapped("", &text);
+        }
+        for judged in verified {
+            if let Some(Chain::Broken { reason }) = &judged.chain {
+                self.wrapped(
+                    "",
+                    &format!("  chain of digests broken at {}: {}", safe(&judged.object), safe(reason)),
+                );
+            }
         }
     }
 
