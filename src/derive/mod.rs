@@ -157,6 +157,9 @@ pub async fn derive(
                 Err(DeriveError::Compute { source, .. }) if source.is_gone() => {
                     tracing::debug!(%day, "files were settled away while they were read, looking again");
                 }
+                Err(DeriveError::Catalog(CatalogError::Fenced { .. })) => {
+                    tracing::debug!(%day, "a plan was swept before it was done, looking again");
+                }
                 Err(error) => {
                     tracing::warn!(%day, error = &error as &dyn std::error::Error, "nothing derived of a day");
                     passed_over.push(day);
@@ -219,7 +222,15 @@ async fn derive_files(
             put.map_err(|source| DeriveError::Store { what: "write", key: file.key.clone(), source })?;
         }
     }
-    catalog.commit_derivation(&derivation, clock()).await?;
+    if let Err(error) = catalog.commit_derivation(&derivation, clock()).await {
+        if matches!(error, CatalogError::Fenced { .. }) {
+            // A sweep took the plan for dead, and may have been here before the files were.
+            for file in &derivation.written {
+                delete(lake, &file.key).await?;
+            }
+        }
+        return Err(error.into());
+    }
     Ok(DeriveSummary {
         derivations: 1,
         files_read: files.len() as u64,
@@ -270,12 +281,16 @@ async fn sweep(
     let dead = (before(limits.orphan_age), before(limits.grace));
     let mut swept = 0;
     for key in catalog.dead_derived_files(dead, now).await? {
-        match lake.store.delete(&Path::from(key.as_str())).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(source) => return Err(DeriveError::Store { what: "delete", key, source }),
-        }
+        delete(lake, &key).await?;
         catalog.forget_derived_file(&key).await?;
         swept += 1;
     }
     Ok(swept)
+}
+
+async fn delete(lake: &Lake, key: &str) -> Result<(), DeriveError> {
+    match lake.store.delete(&Path::from(key)).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(source) => Err(DeriveError::Store { what: "delete", key: key.to_owned(), source }),
+    }
 }
