@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 
 use super::{Ending, Session, now};
 use crate::intel::Intel;
+use crate::investigate::form::{Lang, html, markdown};
 use crate::investigate::{Inquiry, Moment, SubjectKind, investigate, terminal};
 use crate::query::{Engine, QueryLimits};
 
@@ -18,7 +19,8 @@ Examples:
   ashiato investigate AKIAIOSFODNN7EXAMPLE
   ashiato investigate arn:aws:s3:::customer-exports --from 2026-02-01
   ashiato investigate sg-0123456789abcdef0
-  ashiato investigate 192.0.2.146 --format json";
+  ashiato investigate latest --format html > answer.html
+  ashiato investigate 192.0.2.146 --format markdown --lang ja";
 
 /// Investigates a finding, a key, a principal, an address, a resource or an event.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,6 +43,9 @@ pub(crate) struct InvestigateArgs {
     /// The form of the answer [default: terminal].
     #[arg(long, value_enum, default_value = "terminal")]
     format: AnswerFormat,
+    /// The language of labels and of the answer's sentences; what the logs say stays as it is.
+    #[arg(long, value_enum, default_value = "en")]
+    lang: Lang,
 }
 
 /// How severe a finding is at least.
@@ -71,6 +76,10 @@ impl Severity {
 pub(crate) enum AnswerFormat {
     /// Sections for the eye; colours on a terminal only.
     Terminal,
+    /// For a ticket; text of logs is never markup.
+    Markdown,
+    /// One page that needs nothing else, with the chain and the timeline drawn.
+    Html,
     /// One JSON object, documented in docs/investigate.md.
     Json,
 }
@@ -89,8 +98,11 @@ pub(crate) async fn run(args: InvestigateArgs, session: Session<'_>) -> anyhow::
     let answer = Box::pin(investigate(&engine, &inquiry)).await;
     match args.format {
         AnswerFormat::Terminal => {
-            terminal::write(&answer, super::query::screen(std::io::stdout().is_terminal()), out)?
+            let screen = super::query::screen(std::io::stdout().is_terminal());
+            terminal::write(&answer, (screen, args.lang), out)?;
         }
+        AnswerFormat::Markdown => markdown::write(&answer, args.lang, out)?,
+        AnswerFormat::Html => html::write(&answer, args.lang, out)?,
         AnswerFormat::Json => json(&answer, out)?,
     }
     out.flush()?;

@@ -1,7 +1,7 @@
 //! Investigations: one question now, for a person, answered with evidence.
 //!
 //! ```text
-//! subject ─ resolve ─ cause (control, sign, rank) ─ walk (chain) ─ root ─ around, lines ─ say ─→ Answer ─ terminal, JSON
+//! subject ─ resolve ─ cause (control, sign, rank) ─ walk (chain) ─ root ─ around, lines ─ say ─→ Answer ─ form, terminal, JSON
 //!                └──────────── ask: queries/investigations/*.sql, through `query` ───────┘
 //! ```
 //!
@@ -11,7 +11,7 @@
 //! - a claim has its evidence and how sure it is; what the logs cannot tell is said with its reason;
 //! - a lake in which a table is missing or empty is answered from the rest, and what was missing is noted.
 //!
-//! Not here: SQL, and how an answer looks in a browser.
+//! Not here: SQL.
 
 pub mod answer;
 mod surroundings;
@@ -33,6 +33,7 @@ mod deed;
 mod around;
 mod say;
 mod story;
+pub mod form;
 pub mod terminal;
 
 pub use answer::{Answer, SubjectKind};
