@@ -21,6 +21,7 @@ mod declared;
 mod deploy;
 mod derived;
 mod folder;
+mod forms;
 mod faults;
 mod from_s3;
 mod golden;

@@ -7,8 +7,9 @@
 use std::io::Write;
 
 use super::super::answer::Answer;
+use super::facts::{Fact, facts};
 use super::page::{Page, Value};
-use super::sections::{Cell, Fact, Proofs, Row, Section, Tone, facts, sections};
+use super::sections::{Cell, Proofs, Row, Section, Tone, sections};
 use super::{Lang, Word, axis, chain, cut, cut_words, sentences};
 
 /// How many rows a table has.
@@ -126,13 +127,7 @@ fn table(page: &mut Page, (answer, section): (&Answer, &Section), lang: Lang) {
             page.tagged("p", "quiet", &cut_words(about, CELL_CHARS_MAX, lang));
         }
         page.element("table", &[], |page| {
-            page.element("thead", &[], |page| {
-                page.element("tr", &[], |page| {
-                    for word in &section.head {
-                        page.element("th", &[("scope", Value::Is("col"))], |page| page.text(word.say(lang)));
-                    }
-                });
-            });
+            page.element("thead", &[], |page| columns(page, section, lang));
             page.element("tbody", &[], |page| {
                 section.rows.iter().for_each(|one| row(page, section, one, lang))
             });
@@ -140,6 +135,14 @@ fn table(page: &mut Page, (answer, section): (&Answer, &Section), lang: Lang) {
         let more = section.count - section.rows.len().min(section.count);
         if more > 0 {
             page.tagged("p", "quiet", &format!("… {more} {}", Word::InTheJson.say(lang)));
+        }
+    });
+}
+
+fn columns(page: &mut Page, section: &Section, lang: Lang) {
+    page.element("tr", &[], |page| {
+        for word in &section.head {
+            page.element("th", &[("scope", Value::Is("col"))], |page| page.text(word.say(lang)));
         }
     });
 }
@@ -174,7 +177,7 @@ fn is_kept(cell: &Cell, word: Word) -> bool {
     let chars_max = match word {
         Word::Time | Word::FirstSeen | Word::LastSeen | Word::Account | Word::Source | Word::To => 26,
         Word::Operation | Word::Credential | Word::EventId => 36,
-        Word::Result => 30,
+        Word::Result | Word::Mfa => 30,
         _ => 0,
     };
     matches!(cell, Cell::Text(text) | Cell::Name(text) if text.chars().count() <= chars_max)

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::super::answer::Answer;
-use super::sections::{Cell, Proofs, Section, facts, sections};
+use super::facts::facts;
+use super::sections::{Cell, Proofs, Section, sections};
 use super::{Lang, Word, cut, cut_words, sentences};
 use crate::query::format::text::visible;
 

@@ -20,6 +20,7 @@ use super::say;
 
 mod words;
 mod japanese;
+mod facts;
 mod sections;
 mod page;
 mod chain;

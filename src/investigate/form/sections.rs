@@ -1,14 +1,12 @@
-//! What the forms show of an answer, in which order: facts, then tables.
+//! The tables of the forms, in which order.
 //!
-//! Takes an answer and a language, gives facts and sections of cells. Promises: a cell is either words or a name of the logs,
+//! Takes an answer and a language, gives sections of cells. Promises: a cell is either words or a name of the logs,
 //! and both are still raw; each row points to its evidence, which the last table has whole.
 
-use super::super::answer::{
-    Answer, Credential, Edge, Evidence, FindingLine, Line, Network, Party, Source, Usual,
-};
+use super::super::answer::{Answer, Edge, Evidence, FindingLine, Line, Network, Party, Source, Usual};
 use super::super::moment::Moment;
 use super::words::{Lang, Word, edge as kind_of_edge, mfa};
-use super::{created_kind, credential, kind_of_address, place, trait_of, who};
+use super::{created_kind, kind_of_address, trait_of};
 
 /// From which weight on a line is no routine.
 const WEIGHTY: u8 = 5;
@@ -33,20 +31,20 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    fn name(name: Option<&str>) -> Self {
+    pub(super) fn name(name: Option<&str>) -> Self {
         name.filter(|name| !name.is_empty()).map_or(Self::None, |name| Self::Name(name.to_owned()))
     }
 
-    fn text(text: impl Into<String>) -> Self {
+    pub(super) fn text(text: impl Into<String>) -> Self {
         let text = text.into();
         if text.is_empty() { Self::None } else { Self::Text(text) }
     }
 
-    fn number(number: impl ToString) -> Self {
+    fn number(number: i64) -> Self {
         Self::Text(number.to_string())
     }
 
-    fn moment(moment: Option<Moment>) -> Self {
+    pub(super) fn moment(moment: Option<Moment>) -> Self {
         moment.map_or(Self::None, |moment| Self::Text(moment.plain()))
     }
 }
@@ -81,19 +79,12 @@ pub(super) struct Section {
     pub(super) about: Option<String>,
 }
 
-/// A fact: a label and its lines.
-#[derive(Debug, Clone)]
-pub(super) struct Fact {
-    pub(super) label: Word,
-    pub(super) lines: Vec<Cell>,
-}
-
 /// Evidence in the order in which it is named first.
 #[derive(Debug, Default)]
 pub(super) struct Proofs(Vec<Evidence>);
 
 impl Proofs {
-    fn cell(&mut self, evidence: &[Evidence]) -> Cell {
+    pub(super) fn cell(&mut self, evidence: &[Evidence]) -> Cell {
         let numbers = evidence.iter().map(|one| {
             let at = self.0.iter().position(|known| known == one);
             at.map_or_else(
@@ -124,115 +115,9 @@ impl Proofs {
     }
 }
 
-/// Gives the facts: who, when, what, before and after, from where, with which credential.
-pub(super) fn facts(answer: &Answer, proofs: &mut Proofs, lang: Lang) -> Vec<Fact> {
-    let mut facts = Vec::new();
-    let mut add = |label, lines: Vec<Cell>| {
-        let lines: Vec<Cell> = lines.into_iter().filter(|line| *line != Cell::None).collect();
-        if !lines.is_empty() {
-            facts.push(Fact { label, lines });
-        }
-    };
-    let root = &answer.root;
-    let sure = Word::from(root.confidence).say(lang);
-    add(
-        Word::Who,
-        vec![
-            Cell::text(format!("{} ({sure})", who(root, lang))),
-            Cell::name(root.id.as_deref().filter(|id| Some(*id) != root.name.as_deref())),
-            Cell::text(root.why.clone()),
-            proofs.cell(&root.evidence),
-        ],
-    );
-    for other in root.runners_up.iter().take(3) {
-        add(Word::Or, vec![Cell::name(Some(&other.id)), Cell::text(other.why.clone())]);
-    }
-    if let Some(cause) = &answer.cause {
-        add(Word::When, vec![span(cause.line.time, cause.line.last)]);
-        let sure = Word::from(cause.confidence).say(lang);
-        add(
-            Word::What,
-            vec![
-                Cell::text(format!("{} ({sure})", deed(&cause.line, lang))),
-                Cell::name(cause.line.resource.as_deref()),
-                Cell::name(cause.line.error.as_deref()),
-                place_of_line(&cause.line),
-                Cell::text(cause.why.clone()),
-                proofs.cell(&cause.line.evidence),
-            ],
-        );
-        add(Word::Before, vec![Cell::name(cause.before.as_deref())]);
-        add(Word::After, vec![Cell::name(cause.after.as_deref())]);
-        if cause.after != cause.request {
-            add(Word::Request, vec![Cell::name(cause.request.as_deref())]);
-        }
-        for other in cause.runners_up.iter().take(3) {
-            let at = other.line.time.map(Moment::plain).unwrap_or_default();
-            let text = format!("{at} {}", deed(&other.line, lang));
-            add(
-                Word::Not,
-                vec![
-                    Cell::text(text),
-                    Cell::name(other.line.actor.as_deref()),
-                    Cell::text(other.why.clone()),
-                ],
-            );
-        }
-    }
-    if let Some(why) = &answer.cannot_tell {
-        add(Word::Cause, vec![Cell::text(format!("{}: {why}", Word::CannotBeTold.say(lang)))]);
-    }
-    if let Some(source) = &answer.source {
-        add(
-            Word::FromWhere,
-            vec![Cell::text(place(source, lang)), span(source.first_seen, source.last_seen)],
-        );
-    }
-    if let Some(used) = &answer.credential {
-        let mut lines = life_of(used, lang);
-        lines.insert(0, Cell::text(credential(used, lang)));
-        lines.push(proofs.cell(&used.evidence));
-        add(Word::Credential, lines);
-    }
-    if let Some(finding) = &answer.finding {
-        let by = [&finding.severity, &finding.product, &finding.status];
-        let by: Vec<&str> = by.into_iter().filter_map(Option::as_deref).collect();
-        add(
-            Word::Finding,
-            vec![
-                Cell::text(finding.title.clone().unwrap_or_default()),
-                Cell::text(by.join(" · ")),
-                Cell::name(finding.control.as_deref()),
-                Cell::moment(finding.first_seen.or(finding.time)),
-                proofs.cell(&finding.evidence),
-            ],
-        );
-    }
-    facts
-}
-
-fn span(first: Option<Moment>, last: Option<Moment>) -> Cell {
-    match (first, last) {
-        (Some(first), Some(last)) if first.plain() != last.plain() => {
-            Cell::Text(format!("{} – {}", first.plain(), last.plain()))
-        }
-        (first, last) => Cell::moment(first.or(last)),
-    }
-}
-
-fn place_of_line(line: &Line) -> Cell {
+pub(super) fn place_of_line(line: &Line) -> Cell {
     let parts: Vec<&str> = [&line.account, &line.region].into_iter().filter_map(Option::as_deref).collect();
     Cell::text(parts.join(" · "))
-}
-
-/// The call with its service, and how often.
-fn deed(line: &Line, lang: Lang) -> String {
-    let count = if line.count > 1 { format!(" ×{}", line.count) } else { String::new() };
-    match (call(line), &line.remark) {
-        (Some(call), _) => format!("{call}{count}"),
-        (None, Some(remark)) => remark.clone(),
-        (None, None) => Word::CauseFlow.say(lang).to_owned(),
-    }
 }
 
 /// What was called, as `s3:GetObject`.
@@ -242,28 +127,6 @@ pub(super) fn call(line: &Line) -> Option<String> {
         Some(service) => format!("{}:{operation}", service.trim_end_matches(".amazonaws.com")),
         None => operation.to_owned(),
     })
-}
-
-fn life_of(used: &Credential, lang: Lang) -> Vec<Cell> {
-    let said = |word: Word, moment: Option<Moment>| {
-        moment.map(|moment| format!("{} {}", word.say(lang), moment.plain()))
-    };
-    let issued: Vec<String> = [said(Word::Issued, used.issued_at), said(Word::Expires, used.expires_at)]
-        .into_iter()
-        .flatten()
-        .collect();
-    let used_from = match (used.first_seen, used.last_seen) {
-        (Some(first), Some(last)) => format!(
-            "{} {} – {}, {} {}",
-            Word::Used.say(lang),
-            first.plain(),
-            last.plain(),
-            used.events,
-            Word::Events.say(lang)
-        ),
-        _ => String::new(),
-    };
-    vec![Cell::name(used.principal.as_deref()), Cell::text(issued.join(" – ")), Cell::text(used_from)]
 }
 
 /// Gives the tables, those without rows left out, each of so many rows at most.
