@@ -14,6 +14,7 @@ use crate::investigate::answer::Line;
 use crate::investigate::evidence::{
     Evidence as Record, Parts, PublicKeys, QueryText, RowSet, Verifier, export,
 };
+use crate::investigate::form::{Lang, html, markdown};
 use crate::investigate::{Answer, Inquiry, Moment, SubjectKind, investigate, terminal};
 use crate::query::{Engine, library};
 
@@ -26,7 +27,8 @@ Examples:
   ashiato investigate AKIAIOSFODNN7EXAMPLE
   ashiato investigate arn:aws:s3:::customer-exports --from 2026-02-01
   ashiato investigate sg-0123456789abcdef0
-  ashiato investigate 192.0.2.146 --format json
+  ashiato investigate latest --format html > answer.html
+  ashiato investigate 192.0.2.146 --format markdown --lang ja
   ashiato investigate latest --verify --public-keys eu-west-1.json --export case-42";
 
 /// Investigates a finding, a key, a principal, an address, a resource or an event.
@@ -60,6 +62,9 @@ pub(crate) struct InvestigateArgs {
     /// The form of the answer [default: terminal].
     #[arg(long, value_enum, default_value = "terminal")]
     format: AnswerFormat,
+    /// The language of labels and of the answer's sentences; what the logs say stays as it is.
+    #[arg(long, value_enum, default_value = "en")]
+    lang: Lang,
 }
 
 /// How severe a finding is at least.
@@ -90,6 +95,10 @@ impl Severity {
 pub(crate) enum AnswerFormat {
     /// Sections for the eye; colours on a terminal only.
     Terminal,
+    /// For a ticket; text of logs is never markup.
+    Markdown,
+    /// One page that needs nothing else, with the chain and the timeline drawn.
+    Html,
     /// One JSON object, documented in docs/investigate.md.
     Json,
 }
@@ -134,8 +143,11 @@ pub(crate) async fn run(args: InvestigateArgs, session: Session<'_>) -> anyhow::
     }
     match args.format {
         AnswerFormat::Terminal => {
-            terminal::write(&answer, super::query::screen(std::io::stdout().is_terminal()), out)?
+            let screen = super::query::screen(std::io::stdout().is_terminal());
+            terminal::write(&answer, (screen, args.lang), out)?;
         }
+        AnswerFormat::Markdown => markdown::write(&answer, args.lang, out)?,
+        AnswerFormat::Html => html::write(&answer, args.lang, out)?,
         AnswerFormat::Json => json(&answer, out)?,
     }
     out.flush()?;

@@ -1,7 +1,7 @@
 //! Investigations: one question now, for a person, answered with evidence.
 //!
 //! ```text
-//! subject ─ resolve ─ cause (control, sign, rank) ─ walk (chain) ─ root ─ around, lines ─ say ─→ Answer ─ terminal, JSON
+//! subject ─ resolve ─ cause (control, sign, rank) ─ walk (chain) ─ root ─ around, lines ─ say ─→ Answer ─ form, terminal, JSON
 //!                └──────────── ask: queries/investigations/*.sql, through `query` ───────┘
 //! ```
 //!
@@ -11,9 +11,9 @@
 //! - a claim has its evidence and how sure it is; what the logs cannot tell is said with its reason;
 //! - a lake in which a table is missing or empty is answered from the rest, and what was missing is noted.
 //!
-//! `evidence` proves what answers rest on, and takes it out of the lake.
+//! `evidence` proves what answers rest on, and takes it out of the lake; `form` is how they look.
 //!
-//! Not here: SQL, and how an answer looks in a browser.
+//! Not here: SQL.
 
 pub mod answer;
 pub mod evidence;
@@ -36,6 +36,7 @@ mod deed;
 mod around;
 mod say;
 mod story;
+pub mod form;
 pub mod terminal;
 
 pub use answer::{Answer, SubjectKind};

@@ -13,6 +13,11 @@ const REQUEST_CHARS_MAX: usize = 240;
 
 /// Says it.
 pub(super) fn paragraph(answer: &Answer) -> String {
+    sentences(answer).join(" ")
+}
+
+/// Says it sentence by sentence, the deed first.
+pub(super) fn sentences(answer: &Answer) -> Vec<String> {
     let mut said = Vec::new();
     match &answer.cause {
         Some(cause) => {
@@ -33,7 +38,7 @@ pub(super) fn paragraph(answer: &Answer) -> String {
     }
     said.extend(runners_up(answer));
     said.extend(beside(answer));
-    said.join(" ")
+    said
 }
 
 fn deed(answer: &Answer, cause: &Cause) -> String {
@@ -90,15 +95,20 @@ pub(super) fn who(root: &Root) -> String {
     }
 }
 
-/// The roles on the way, and the service that acted.
-fn through(answer: &Answer) -> String {
-    let roles: Vec<&str> = answer
+/// The sessions one way along the chain, as `role/session` where they are that.
+pub(super) fn sessions(answer: &Answer, direction: Direction) -> Vec<&str> {
+    answer
         .chain
         .iter()
-        .filter(|edge| edge.direction == Direction::Up)
+        .filter(|edge| edge.direction == direction)
         .filter_map(|edge| edge.child.actor.as_deref().or(edge.child.principal.as_deref()))
         .map(|arn| arn.rsplit_once(":assumed-role/").map_or(arn, |(_, session)| session))
-        .collect();
+        .collect()
+}
+
+/// The roles on the way, and the service that acted.
+fn through(answer: &Answer) -> String {
+    let roles = sessions(answer, Direction::Up);
     let mut through =
         if roles.is_empty() { String::new() } else { format!(" through {}", roles.join(" and then ")) };
     if let Some(via) = &answer.root.via {
@@ -107,7 +117,7 @@ fn through(answer: &Answer) -> String {
     through
 }
 
-fn place_of(source: &Source) -> String {
+pub(super) fn place_of(source: &Source) -> String {
     let mut known = Vec::new();
     if let Some(country) = &source.country {
         known.push(format!("{country}, by {}", source.country_basis.as_deref().unwrap_or("the registry")));
@@ -127,7 +137,7 @@ fn place_of(source: &Source) -> String {
     }
 }
 
-fn credential_of(credential: &Credential) -> String {
+pub(super) fn credential_of(credential: &Credential) -> String {
     let kind = match credential.kind.as_str() {
         "long_term" => "the long-term key",
         "temporary" => "the temporary key",
@@ -157,7 +167,7 @@ pub(super) fn span(seconds: i64) -> String {
 }
 
 /// Bytes as people say them.
-fn bytes(count: i64) -> String {
+pub(super) fn bytes(count: i64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three figures are shown")]
     let number = count as f64;
     match number {
@@ -177,14 +187,16 @@ fn places_in_words(places: i64) -> String {
     if places == 1 { "1 address".to_owned() } else { format!("{places} addresses") }
 }
 
+/// A request, as much of it as a sentence bears.
+pub(super) fn short(text: &str) -> String {
+    let mut short: String = text.chars().take(REQUEST_CHARS_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
 fn change(cause: &Cause) -> Option<String> {
-    let short = |text: &str| {
-        let mut short: String = text.chars().take(REQUEST_CHARS_MAX).collect();
-        if short.len() < text.len() {
-            short.push('…');
-        }
-        short
-    };
     match (&cause.before, &cause.after) {
         (Some(before), Some(after)) => Some(format!("Before: {}; after: {}.", short(before), short(after))),
         (None, Some(after)) if cause.kind == CauseKind::Change => {
@@ -248,7 +260,8 @@ fn uses(answer: &Answer) -> Option<String> {
     Some(said)
 }
 
-fn runners_up(answer: &Answer) -> Option<String> {
+/// Who and what else was considered.
+pub(super) fn others(answer: &Answer) -> Vec<String> {
     let mut others: Vec<String> =
         answer.root.runners_up.iter().take(3).map(|other| other.id.clone()).collect();
     if let Some(cause) = &answer.cause {
@@ -262,20 +275,18 @@ fn runners_up(answer: &Answer) -> Option<String> {
             ))
         }));
     }
+    others
+}
+
+fn runners_up(answer: &Answer) -> Option<String> {
+    let others = others(answer);
     (!others.is_empty()).then(|| format!("Also considered: {}.", others.join("; ")))
 }
 
 /// What stands beside the deed.
 fn beside(answer: &Answer) -> Vec<String> {
     let mut said = Vec::new();
-    let down: Vec<&str> = answer
-        .chain
-        .iter()
-        .filter(|edge| edge.direction == Direction::Down)
-        .filter_map(|edge| edge.child.actor.as_deref().or(edge.child.principal.as_deref()))
-        .map(|arn| arn.rsplit_once(":assumed-role/").map_or(arn, |(_, session)| session))
-        .collect();
-    if let Some((first, rest)) = down.split_first() {
+    if let Some((first, rest)) = sessions(answer, Direction::Down).split_first() {
         let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
         said.push(format!("With it came sessions of {first}{more}."));
     }

@@ -8,10 +8,10 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::answer::{Answer, Candidate, Confidence, Direction, Edge, Evidence, Line, Usual};
+use super::answer::{Answer, Candidate, Direction, Edge, Evidence, Line, Usual};
 use super::evidence::{Chain, Judged, Verdict};
+use super::form::{self, Lang, Word};
 use super::moment::Moment;
-use super::say;
 use crate::query::Screen;
 use crate::query::format::text::{columns, visible};
 
@@ -20,6 +20,9 @@ const WIDTH: usize = 110;
 
 /// How many lines of a section are shown; JSON has all.
 const LINES_MAX: usize = 60;
+
+/// How wide labels are.
+const LABEL: usize = 11;
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
@@ -31,8 +34,8 @@ const CYAN: &str = "36";
 ///
 /// # Errors
 /// The place does not take it.
-pub fn write(answer: &Answer, screen: Screen, out: &mut dyn Write) -> std::io::Result<()> {
-    let mut page = Page { text: String::new(), screen };
+pub fn write(answer: &Answer, (screen, lang): (Screen, Lang), out: &mut dyn Write) -> std::io::Result<()> {
+    let mut page = Page { text: String::new(), screen, lang };
     page.all(answer);
     out.write_all(page.text.as_bytes())
 }
@@ -40,32 +43,44 @@ pub fn write(answer: &Answer, screen: Screen, out: &mut dyn Write) -> std::io::R
 struct Page {
     text: String,
     screen: Screen,
+    lang: Lang,
 }
 
 impl Page {
     fn all(&mut self, answer: &Answer) {
         let subject = &answer.subject;
-        let kind = format!("{:?}", subject.kind).to_lowercase();
+        let kind = self.say(subject.kind);
         self.line(&self.paint(BOLD, &format!("{kind} {}", safe(&subject.id))));
         let window = &answer.window;
-        let text = format!("{} to {} UTC: {}", window.from.plain(), window.to.plain(), safe(&window.basis));
+        let text = format!("{} – {} UTC: {}", window.from.plain(), window.to.plain(), safe(&window.basis));
         self.line(&self.paint(DIM, &text));
         self.line("");
-        self.wrapped("", &safe(&answer.answer.text));
+        self.wrapped("", &safe(&form::paragraph(answer, self.lang)));
         self.who(answer);
         self.cause(answer);
         self.chain(&answer.chain);
         self.sources(answer);
-        self.lines("Timeline", &answer.timeline);
+        self.lines(Word::Timeline, &answer.timeline);
         self.created(answer);
-        self.lines("Refused", &answer.denied);
-        self.lines("Logging and security services", &answer.logging_changes);
+        self.lines(Word::Refused, &answer.denied);
+        self.lines(Word::Logging, &answer.logging_changes);
         self.companions(answer);
         self.usual(&answer.usual);
         self.network(answer);
         self.findings(answer);
         self.verified(&answer.verified);
         self.notes(answer);
+    }
+
+    fn say(&self, word: impl Into<Word>) -> &'static str {
+        word.into().say(self.lang)
+    }
+
+    /// A label in front of a wrapped text, as wide as the others.
+    fn labelled(&mut self, word: Word, text: &str) {
+        let word = self.say(word);
+        let gap = " ".repeat(LABEL.saturating_sub(columns(word)).max(1));
+        self.wrapped(&format!("  {word}{gap}"), text);
     }
 
     fn width(&self) -> usize {
@@ -87,7 +102,11 @@ impl Page {
         self.text.push('\n');
     }
 
-    fn heading(&mut self, text: &str) {
+    fn heading(&mut self, word: Word) {
+        self.title(self.say(word));
+    }
+
+    fn title(&mut self, text: &str) {
         self.line("");
         self.line(&self.paint(BOLD, text));
     }
@@ -105,13 +124,16 @@ impl Page {
             line.clear();
         };
         for word in text.split(' ') {
-            if !line.is_empty() && columns(&line) + 1 + columns(word) > room {
-                flush(self, &mut line);
+            // Japanese has no spaces, but points where a line may end.
+            for (number, piece) in word.split_inclusive(['、', '。']).enumerate() {
+                let gap = usize::from(number == 0 && !line.is_empty());
+                if !line.is_empty() && columns(&line) + gap + columns(piece) > room {
+                    flush(self, &mut line);
+                } else if gap == 1 {
+                    line.push(' ');
+                }
+                line.push_str(piece);
             }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
         }
         flush(self, &mut line);
     }
@@ -128,48 +150,57 @@ impl Page {
 
     fn who(&mut self, answer: &Answer) {
         let root = &answer.root;
-        self.heading("Who");
-        let sure = confidence(root.confidence);
-        self.wrapped("  ", &format!("{} ({sure})", safe(&say::who(root))));
+        self.heading(Word::Who);
+        let sure = self.say(root.confidence);
+        self.wrapped("  ", &format!("{} ({sure})", safe(&form::who(root, self.lang))));
         if let Some(id) = &root.id {
-            self.wrapped("  id         ", &safe(id));
+            self.labelled(Word::Id, &safe(id));
         }
-        self.wrapped("  because    ", &safe(&root.why));
+        self.labelled(Word::Because, &safe(&root.why));
         for other in root.runners_up.iter().take(LINES_MAX) {
-            self.wrapped("  or         ", &safe(&format!("{}: {}", other.id, other.why)));
+            self.labelled(Word::Or, &safe(&format!("{}: {}", other.id, other.why)));
         }
         if let Some(credential) = &answer.credential {
             let life = match (credential.first_seen, credential.last_seen) {
-                (Some(first), Some(last)) => format!(", used {} to {}", first.plain(), last.plain()),
+                (Some(first), Some(last)) => {
+                    format!(", {} {} – {}", self.say(Word::Used), first.plain(), last.plain())
+                }
                 _ => String::new(),
             };
             let issued =
-                credential.issued_at.map(|at| format!(", issued {}", at.plain())).unwrap_or_default();
-            let text =
-                format!("{} {}{issued}{life}, {} events", credential.kind, credential.id, credential.events);
-            self.wrapped("  credential ", &safe(&text));
+                credential.issued_at.map(|at| format!(", {} {}", self.say(Word::Issued), at.plain()));
+            let text = format!(
+                "{} {}{}{life}, {} {}",
+                form::credential_kind(&credential.kind, self.lang),
+                credential.id,
+                issued.unwrap_or_default(),
+                credential.events,
+                self.say(Word::Events)
+            );
+            self.labelled(Word::Credential, &safe(&text));
         }
     }
 
     fn cause(&mut self, answer: &Answer) {
         if let Some(why) = &answer.cannot_tell {
-            self.heading("Cause");
-            self.wrapped("  cannot be told: ", &safe(why));
+            self.heading(Word::Cause);
+            let label = format!("  {}: ", self.say(Word::CannotBeTold));
+            self.wrapped(&label, &safe(why));
         }
         let Some(cause) = &answer.cause else { return };
-        self.heading("Cause");
+        self.heading(Word::Cause);
         self.one(&cause.line);
-        self.wrapped("  sure       ", confidence(cause.confidence));
-        self.wrapped("  because    ", &safe(&cause.why));
-        for (label, text) in [("  request    ", &cause.request), ("  before     ", &cause.before)] {
+        self.labelled(Word::Sure, self.say(cause.confidence));
+        self.labelled(Word::Because, &safe(&cause.why));
+        for (label, text) in [(Word::Request, &cause.request), (Word::Before, &cause.before)] {
             if let Some(text) = text {
-                self.wrapped(label, &safe(text));
+                self.labelled(label, &safe(text));
             }
         }
         for Candidate { line, why } in &cause.runners_up {
             let at = line.time.map(Moment::plain).unwrap_or_default();
             let text = format!("{at} {} by {}: {why}", part(&line.operation), part(&line.actor));
-            self.wrapped("  not        ", &safe(&text));
+            self.labelled(Word::Not, &safe(&text));
         }
         self.evidence(&cause.line.evidence);
     }
@@ -178,7 +209,9 @@ impl Page {
         for one in evidence {
             let index = one.index.map(|index| format!(" [{index}]")).unwrap_or_default();
             let text = format!("{} {}{index}", part(&one.event_id), part(&one.object));
-            self.cut(&format!("  evidence   {}", safe(&text)), Some(DIM));
+            let label = self.say(Word::EvidenceLabel);
+            let gap = " ".repeat(LABEL.saturating_sub(columns(label)).max(1));
+            self.cut(&format!("  {label}{gap}{}", safe(&text)), Some(DIM));
         }
     }
 
@@ -186,7 +219,7 @@ impl Page {
         if chain.is_empty() {
             return;
         }
-        self.heading("Chain");
+        self.heading(Word::Chain);
         for edge in chain.iter().take(LINES_MAX) {
             let mark = if edge.direction == Direction::Up { "→" } else { "↳" };
             let end = |party: &super::answer::Party| {
@@ -201,8 +234,8 @@ impl Page {
                 "{at}  {} {mark} {}  {} ({})",
                 end(&edge.parent),
                 end(&edge.child),
-                edge.kind,
-                confidence(edge.confidence)
+                form::edge(&edge.kind, self.lang),
+                self.say(edge.confidence)
             );
             self.wrapped(&indent, &safe(&text));
         }
@@ -211,7 +244,7 @@ impl Page {
 
     fn more(&mut self, count: usize) {
         if count > LINES_MAX {
-            self.line(&self.paint(DIM, &format!("  … {} more in the JSON", count - LINES_MAX)));
+            self.line(&self.paint(DIM, &format!("  … {} {}", count - LINES_MAX, self.say(Word::InTheJson))));
         }
     }
 
@@ -219,14 +252,14 @@ impl Page {
         if answer.sources.is_empty() {
             return;
         }
-        self.heading("From where");
+        self.heading(Word::FromWhere);
         for source in answer.sources.iter().take(LINES_MAX) {
             let span = match (source.first_seen, source.last_seen) {
-                (Some(first), Some(last)) => format!("{} to {}", first.plain(), last.plain()),
+                (Some(first), Some(last)) => format!("{} – {}", first.plain(), last.plain()),
                 _ => String::new(),
             };
             let known: Vec<String> = [
-                source.kind.clone(),
+                source.kind.as_deref().map(|kind| form::kind_of_address(kind, self.lang)),
                 source.country.clone(),
                 source.as_name.clone(),
                 source.held_by.clone(),
@@ -235,12 +268,14 @@ impl Page {
             .into_iter()
             .flatten()
             .collect();
-            let new = if source.is_new == Some(true) { "  NEW" } else { "" };
+            let new = if source.is_new == Some(true) { self.say(Word::New) } else { "" };
             let text = format!(
-                "  {:<16} {span}  {} calls, {} failed  {}  {}{new}",
+                "  {:<16} {span}  {} {}, {} {}  {}  {}  {new}",
                 source.address,
                 source.events,
+                self.say(Word::Calls),
                 source.failed,
+                self.say(Word::Failed),
                 known.join(", "),
                 source.agents.join(", ")
             );
@@ -272,23 +307,13 @@ impl Page {
         self.cut(&safe(&text), code);
     }
 
-    fn lines(&mut self, heading: &str, lines: &[Line]) {
+    fn lines(&mut self, heading: Word, lines: &[Line]) {
         if lines.is_empty() {
             return;
         }
-        self.heading(&format!("{heading} ({})", lines.len()));
-        // Of many lines the weightiest, still in the order of time.
-        let mut weights: Vec<u8> = lines.iter().map(|line| line.weight).collect();
-        weights.sort_unstable_by(|one, other| other.cmp(one));
-        let least = weights.get(LINES_MAX.min(weights.len()).saturating_sub(1)).copied().unwrap_or_default();
-        let above = weights.iter().filter(|weight| **weight > least).count();
-        let mut room = LINES_MAX.saturating_sub(above);
-        for line in lines {
-            let is_shown = line.weight > least || (line.weight == least && room > 0);
-            room -= usize::from(is_shown && line.weight == least);
-            if is_shown {
-                self.one(line);
-            }
+        self.title(&format!("{} ({})", self.say(heading), lines.len()));
+        for line in form::weightiest(lines, LINES_MAX) {
+            self.one(line);
         }
         self.more(lines.len());
     }
@@ -297,10 +322,15 @@ impl Page {
         if answer.created.is_empty() {
             return;
         }
-        self.heading("Created");
+        self.heading(Word::Created);
         for one in answer.created.iter().take(LINES_MAX) {
             let at = one.line.time.map(Moment::plain).unwrap_or_default();
-            let text = format!("  {at}  {} {}  {}", one.kind, one.id, part(&one.line.account));
+            let text = format!(
+                "  {at}  {} {}  {}",
+                form::created_kind(&one.kind, self.lang),
+                one.id,
+                part(&one.line.account)
+            );
             self.cut(&safe(&text), None);
         }
         self.more(answer.created.len());
@@ -310,14 +340,15 @@ impl Page {
         if answer.same_source.is_empty() {
             return;
         }
-        self.heading("Others from the same address");
+        self.heading(Word::SameAddress);
         for one in answer.same_source.iter().take(LINES_MAX) {
             let text = format!(
-                "  {}  {}  {}  {} calls  {}",
+                "  {}  {}  {}  {} {}  {}",
                 one.first_seen.map(Moment::plain).unwrap_or_default(),
                 part(&one.principal),
                 part(&one.credential),
                 one.events,
+                self.say(Word::Calls),
                 part(&one.agent)
             );
             self.cut(&safe(&text), None);
@@ -328,10 +359,10 @@ impl Page {
         if usual.is_empty() {
             return;
         }
-        self.heading("Is it usual?");
+        self.heading(Word::IsItUsual);
         for one in usual.iter().take(LINES_MAX) {
             let code = (one.is_new == Some(true)).then_some(YELLOW);
-            self.cut(&format!("  {}", safe(&one.text)), code);
+            self.cut(&format!("  {}", safe(&form::usual(one, self.lang))), code);
         }
     }
 
@@ -341,23 +372,31 @@ impl Page {
             return;
         }
         let basis = network.basis.as_deref().unwrap_or("flows");
-        self.heading(&format!("Network: {}, {} bytes", safe(basis), network.bytes));
+        self.title(&format!(
+            "{}: {}, {} {}",
+            self.say(Word::Network),
+            safe(basis),
+            network.bytes,
+            self.say(Word::Bytes)
+        ));
         for flow in network.flows.iter().take(20) {
             let port = flow.port.map(|port| port.to_string()).unwrap_or_default();
             let text = format!(
-                "  {}  {} → {} :{port}  {}  {} flows  {} bytes",
+                "  {}  {} → {} :{port}  {}  {} {}  {} {}",
                 flow.first_seen.map(Moment::plain).unwrap_or_default(),
                 part(&flow.src_ip),
                 part(&flow.dst_ip),
                 part(&flow.action),
                 flow.flows,
-                flow.bytes
+                self.say(Word::Flows),
+                flow.bytes,
+                self.say(Word::Bytes)
             );
             self.cut(&safe(&text), None);
         }
         if !network.new_peers.is_empty() {
             let peers: Vec<&str> = network.new_peers.iter().take(10).map(String::as_str).collect();
-            self.wrapped("  new peers  ", &safe(&peers.join(" ")));
+            self.labelled(Word::NewPeers, &safe(&peers.join(" ")));
         }
     }
 
@@ -365,7 +404,7 @@ impl Page {
         if answer.findings.is_empty() {
             return;
         }
-        self.heading("Other findings");
+        self.heading(Word::OtherFindings);
         for finding in answer.findings.iter().take(20) {
             let text = format!(
                 "  {}  {}  {}  {}  ({})",
@@ -384,7 +423,7 @@ impl Page {
             return;
         }
         let whole = verified.iter().filter(|judged| judged.verdict == Verdict::Verified).count();
-        self.heading(&format!("Evidence ({whole} of {} objects verified)", verified.len()));
+        self.title(&format!("{} ({whole}/{})", self.say(Word::Verified), verified.len()));
         for judged in verified.iter().filter(|judged| judged.verdict != Verdict::Verified).take(LINES_MAX) {
             let why = judged.verdict.reason().unwrap_or_default();
             let text = format!("  {:<9}  {}: {}", judged.verdict.word(), safe(&judged.object), safe(why));
@@ -404,15 +443,12 @@ impl Page {
         if answer.notes.is_empty() {
             return;
         }
-        self.heading("To know");
+        self.heading(Word::ToKnow);
         for note in &answer.notes {
             self.wrapped("  - ", &safe(&note.text));
         }
         let read: u64 = answer.asked.iter().map(|asked| asked.bytes_read).sum();
-        let text = format!(
-            "  {} questions, {read} bytes read; each stands in the JSON and can be asked again",
-            answer.asked.len()
-        );
+        let text = format!("  {} {} {read}", answer.asked.len(), self.say(Word::QuestionsRead));
         self.line(&self.paint(CYAN, &text));
     }
 }
@@ -423,15 +459,6 @@ fn part(text: &Option<String>) -> &str {
 
 fn safe(text: &str) -> String {
     visible(text).into_owned()
-}
-
-fn confidence(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::High => "confidence high",
-        Confidence::Medium => "confidence medium",
-        Confidence::Low => "confidence low",
-        Confidence::None => "cannot be told",
-    }
 }
 
 /// Cuts to the columns of a terminal.
@@ -462,7 +489,7 @@ mod tests {
         assert_eq!(fit("abcdef", 6), "abcdef");
         assert_eq!(fit("abcdef", 5), "abcd…");
         assert_eq!(fit("足跡足跡", 6), "足跡…");
-        let mut page = Page { text: String::new(), screen: Screen::Terminal { width: 40 } };
+        let mut page = Page { text: String::new(), screen: Screen::Terminal { width: 40 }, lang: Lang::En };
         page.wrapped("  - ", &"word ".repeat(30));
         assert!(page.text.lines().all(|line| columns(line) <= 40), "{}", page.text);
     }
@@ -475,7 +502,7 @@ mod tests {
             ..Line::default()
         };
         let shown = |screen| {
-            let mut page = Page { text: String::new(), screen };
+            let mut page = Page { text: String::new(), screen, lang: Lang::Ja };
             page.one(&line);
             page.text
         };

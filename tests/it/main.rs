@@ -23,6 +23,7 @@ mod derived;
 mod detect;
 mod evidence;
 mod folder;
+mod forms;
 mod faults;
 mod from_s3;
 mod golden;
