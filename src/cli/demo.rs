@@ -1,8 +1,8 @@
 //! `ashiato demo`: an organisation with an incident in it, from archive to answer.
 //!
 //! Writes an archive, reads it on the very path the worker will use (a queue in
-//! memory in place of SQS, SQLite, local folders), settles it, and asks who used
-//! the key that leaked.
+//! memory in place of SQS, SQLite, local folders), settles it, asks who used
+//! the key that leaked, and explains the finding that came of it.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -13,13 +13,15 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use tokio::sync::watch;
 
-use super::{Ending, ingest, now, settle};
+use super::{Ending, derive, ingest, now, settle};
 use crate::config::Config;
 use crate::demo::{ArchiveSpec, ArchiveSummary, write_archive, write_companions};
 use crate::ingest::archive::Archive;
 use crate::ingest::list::{Lister, read_places};
 use crate::ingest::progress::Progress;
 use crate::ingest::{EmbeddedQueue, IngestLimits, Trail};
+use crate::investigate::form::Lang;
+use crate::investigate::{Inquiry, Moment, investigate, terminal};
 use crate::lake::store::Place;
 use crate::lake::{Catalog, Lake};
 use crate::query::{Engine, Format, Params, QueryLimits, RowWriter, Screen, run as run_query};
@@ -60,6 +62,14 @@ select time_dt as last_change,
 from findings
 where severity_id >= 3 and status_id = 1
 order by last_change";
+
+/// The finding about an opened bucket.
+const THE_FINDING: &str = "\
+select finding_info.uid
+from findings
+where metadata.product.name = 'Security Hub' and resource.uid = $bucket
+order by time desc
+limit 1";
 
 /// Flows of an address: with whom, through which port, and whether they were let through.
 const WHO_SAW_THE_ADDRESS: &str = "\
@@ -113,6 +123,7 @@ pub(crate) async fn run(
         )
         .await?;
     settle::print(out, settled, started.elapsed())?;
+    derive::keep(&config, (&catalog, &lake), out, None).await?;
 
     let engine = Engine::new(catalog.clone(), &lake, QueryLimits::default())?;
     writeln!(out, "\nWho used the access key {}, from where?\n", summary.key_of_interest)?;
@@ -122,6 +133,7 @@ pub(crate) async fn run(
     writeln!(out, "\nWhat did the security services say, and who else saw the address?\n")?;
     ask(&engine, (WHAT_WAS_FOUND, ""), out).await?;
     ask(&engine, (WHO_SAW_THE_ADDRESS, &format!("ip={}", incident.attacker_ip)), out).await?;
+    explain(&engine, (&incident.bucket, &lake_folder), out).await?;
     catalog.close().await;
 
     writeln!(
@@ -132,6 +144,37 @@ pub(crate) async fn run(
     )?;
     writeln!(out, "Ask it yourself:  ashiato query --lake {}", lake_folder.display())?;
     Ok(Ending::Done)
+}
+
+/// Explains the finding that Security Hub made of the opened bucket: who, when, which change.
+async fn explain(
+    engine: &Engine,
+    (bucket, lake): (&str, &Path),
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let params = Params::read([format!("bucket=arn:aws:s3:::{bucket}").as_str()])?;
+    let mut rows = run_query(engine, THE_FINDING, &params).await?;
+    let batch = rows.next().await?.context("the demo's archive has a finding of Security Hub")?;
+    let uid = batch.columns().first().context("the finding has a uid")?;
+    let uid = arrow::util::display::array_value_to_string(uid, 0)?;
+    writeln!(out, "\nWho opened the bucket? Ask the finding:\n")?;
+    writeln!(out, "$ ashiato investigate --lake {} {uid}\n", lake.display())?;
+    let now = now();
+    let inquiry = Inquiry {
+        subject: uid,
+        kind: None,
+        from: None,
+        to: None,
+        severity_id: 0,
+        now: Moment(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)),
+    };
+    let answer = Box::pin(investigate(engine, &inquiry)).await;
+    terminal::write_beginning(&answer, (Screen::None, Lang::En), out)?;
+    writeln!(
+        out,
+        "\nThe timeline, what else was done, created and refused, and the evidence: the same again; with --format html > answer.html as a page."
+    )?;
+    Ok(())
 }
 
 /// Writes the archive, or finds that of an earlier demo: the generator writes the same one each time.

@@ -40,6 +40,20 @@ pub fn write(answer: &Answer, (screen, lang): (Screen, Lang), out: &mut dyn Writ
     out.write_all(page.text.as_bytes())
 }
 
+/// Writes how an answer begins: the paragraph, who, the cause, the chain.
+///
+/// # Errors
+/// The place does not take it.
+pub fn write_beginning(
+    answer: &Answer,
+    (screen, lang): (Screen, Lang),
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let mut page = Page { text: String::new(), screen, lang };
+    page.beginning(answer);
+    out.write_all(page.text.as_bytes())
+}
+
 struct Page {
     text: String,
     screen: Screen,
@@ -47,7 +61,7 @@ struct Page {
 }
 
 impl Page {
-    fn all(&mut self, answer: &Answer) {
+    fn beginning(&mut self, answer: &Answer) {
         let subject = &answer.subject;
         let kind = self.say(subject.kind);
         self.line(&self.paint(BOLD, &format!("{kind} {}", safe(&subject.id))));
@@ -59,6 +73,10 @@ impl Page {
         self.who(answer);
         self.cause(answer);
         self.chain(&answer.chain);
+    }
+
+    fn all(&mut self, answer: &Answer) {
+        self.beginning(answer);
         self.sources(answer);
         self.lines(Word::Timeline, &answer.timeline);
         self.created(answer);
