@@ -37,6 +37,7 @@ mod preflight;
 mod quarantine;
 mod round_trip;
 mod s3;
+mod scenarios;
 mod settling;
 mod sources;
 mod sqs;
