@@ -157,7 +157,7 @@ fn traced(site: &Site) -> (i64, i64, i64) {
 fn causes_and_roots_are_those_of_the_stories() {
     let scenarios = scenarios();
     assert!(scenarios.len() >= 28);
-    let site = lake(&scenarios);
+    let site = std::mem::ManuallyDrop::new(lake(&scenarios)); // DEBUG
     let subjects: Vec<&str> = scenarios.iter().map(|scenario| scenario.subject.as_str()).collect();
     let answers = investigate_all(&site, &subjects);
     let scored: Vec<Scored> =

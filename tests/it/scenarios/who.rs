@@ -152,5 +152,5 @@ fn id_of(names: &[&str]) -> String {
         .iter()
         .flat_map(|name| name.bytes())
         .fold(5381_u64, |hash, byte| (hash.wrapping_mul(33) ^ u64::from(byte)) & 0x00ff_ffff_ffff_ffff);
-    format!("X{}", base32(hash, 16))
+    format!("X{}", base32(hash, 12))
 }
