@@ -32,6 +32,7 @@ pub(super) struct EdgeRow {
     pub(super) parent_actor: Option<String>,
     pub(super) parent_principal: Option<String>,
     pub(super) parent_identity: Option<String>,
+    pub(super) parent_name: Option<String>,
     pub(super) parent_account: Option<String>,
     pub(super) child_credential: Option<String>,
     pub(super) child_actor: Option<String>,
@@ -55,6 +56,7 @@ impl EdgeRow {
             actor: self.parent_actor.clone(),
             principal: self.parent_principal.clone(),
             identity: self.parent_identity.clone(),
+            name: self.parent_name.clone(),
             account: self.parent_account.clone(),
         }
     }
@@ -65,6 +67,7 @@ impl EdgeRow {
             actor: self.child_actor.clone(),
             principal: self.child_principal.clone(),
             identity: None,
+            name: None,
             account: self.child_account.clone(),
         }
     }
