@@ -3,14 +3,16 @@
 //! Takes what the subject says and asks the lake for the changes of the resource or the calls and flows the finding speaks
 //! of; `rank` chooses.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::answer::{Candidate, Cause, CauseKind, Confidence, Flow, Line};
 use super::ask::Desk;
-use super::control::{Control, Scope, control, control_of_title};
+use super::control::{Call, Control, Scope, control, control_of_title};
 use super::moment::Moment;
 use super::rank::{Chosen, Ranked, Wanted, excerpt, rank};
 use super::rows::{EventRow, FindingRow, SpanRow, TouchRow};
+use super::undo::takes_back;
 
 /// How many days of changes are read in full: the newest before it was noticed.
 const DAYS_READ_MAX: usize = 12;
@@ -180,10 +182,14 @@ async fn changes(desk: &Desk<'_>, target: &Target, until: Moment) -> Vec<EventRo
     }
     touches.extend(account_wide(desk, target, &until).await);
     touches.retain(|touch| touch.error.is_none());
-    // What cannot be a cause is read only when there is nothing else.
+    // What can neither be a cause nor take one back is read only when there is nothing else.
     let is_known = |touch: &TouchRow| {
         let operation = touch.operation.as_deref().unwrap_or_default();
-        target.control.is_none_or(|control| control.calls.iter().any(|call| call.operation == operation))
+        target.control.is_none_or(|control| {
+            let named = |call: &Call| call.operation == operation;
+            let undoes = |call: &Call| takes_back(call.operation).any(|by| by == operation);
+            control.calls.iter().any(|call| named(call) || undoes(call))
+        })
     };
     touches.sort_by_key(|touch| std::cmp::Reverse((is_known(touch), touch.last_seen)));
     read(desk, touches).await
@@ -194,7 +200,8 @@ async fn account_wide(desk: &Desk<'_>, target: &Target, until: &str) -> Vec<Touc
         return Vec::new();
     };
     let calls = control.calls.iter().filter(|call| call.scope == Scope::Account);
-    let operations = calls.map(|call| call.operation).collect::<Vec<_>>().join(",");
+    let calls = calls.flat_map(|call| std::iter::once(call.operation).chain(takes_back(call.operation)));
+    let operations = calls.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(",");
     if operations.is_empty() {
         return Vec::new();
     }
