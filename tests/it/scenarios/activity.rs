@@ -37,7 +37,7 @@ fn whoami() -> Call {
 /// A user's key from an address on a list, while the user goes on working from home.
 fn key_used_from_elsewhere(mut story: Story) -> Scenario {
     let user = story.user("mio.tanaka");
-    for day in -6..=0 {
+    for day in -2..=0 {
         story.did(&user, at(day, "10:14:00"), &whoami());
         story.did(&user, at(day, "10:17:00"), &bucket_read("asahi-reports"));
     }

@@ -137,8 +137,9 @@ fn resolved_by_now(mut story: Story) -> Scenario {
 /// An IAM user in the console, whose keys no record issued.
 fn opened_by_another_session_of_the_console(mut story: Story) -> Scenario {
     let (id, arn) = group(&mut story, 22);
-    let person = story.console("yui.kato", at(0, "08:30:00"));
-    let key = story.key("ASIA", &story.account.clone());
+    let account = story.account.clone();
+    let person = story.console(&account, "yui.kato", at(0, "08:30:00"));
+    let key = story.key("ASIA", &account);
     story.did(&person, at(0, "10:00:00"), &group_read(&id));
     let cause = story.did(&person.with_key(&key), changed(), &open(&id, 22, WORLD));
     let finding = story.control("EC2.13", ("AwsEc2SecurityGroup", &arn), noticed());
@@ -155,7 +156,7 @@ fn switched_role_in_the_console(mut story: Story) -> Scenario {
     let account = story.account.clone();
     let (id, arn) = group(&mut story, 22);
     let hub = story.other_account(1);
-    let person = story.user_of(&hub, "haru.ito").in_console();
+    let person = story.console(&hub, "haru.ito", at(0, "09:58:00"));
     let role = (account.as_str(), "ops-admin", "haru.ito");
     let session = story.assume(&person, at(0, "10:05:00"), role).in_console();
     let key = story.key("ASIA", &account);

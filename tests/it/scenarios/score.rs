@@ -18,7 +18,7 @@ pub(super) enum Verdict {
 }
 
 /// A scenario with its verdicts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Scored {
     name: &'static str,
     expected: String,

@@ -281,12 +281,11 @@ impl Story {
     }
 
     /// A user signs in to the console with a password and a second factor; the console mints a key without a record.
-    pub(super) fn console(&mut self, name: &str, time: Timestamp) -> Who {
-        let account = self.account.clone();
-        let key = self.key("ASIA", &account);
-        let mut identity = user(&account, name, &key);
+    pub(super) fn console(&mut self, account: &str, name: &str, time: Timestamp) -> Who {
+        let key = self.key("ASIA", account);
+        let mut identity = user(account, name, &key);
         identity["sessionContext"] = attributes(time, "true");
-        let who = Who::new(identity, &account).in_console();
+        let who = Who::new(identity, account).in_console();
         self.signed_in(&who, time, "Yes");
         who
     }
