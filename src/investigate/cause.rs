@@ -348,7 +348,17 @@ pub(super) fn of_flows(finding: &FindingRow, flows: &[Flow]) -> Option<Cause> {
     ips.extend(finding.evidence_texts("dst_endpoint.ip"));
     let has = |ip: &Option<String>| ip.as_ref().is_some_and(|ip| ips.contains(ip));
     // Both ends before one, what began the talk before what answered.
-    let matching = flows.iter().filter(|flow| has(&flow.src_ip) || has(&flow.dst_ip));
+    let resources = finding.resource_uids();
+    let is_of_it = |flow: &&Flow| {
+        flow.instance.as_ref().is_some_and(|id| resources.iter().any(|uid| uid.ends_with(id.as_str())))
+    };
+    // Where both ends are named, a flow of one of them is another's, unless it is the instance's own.
+    let is_one_enough = |flow: &&Flow| ips.len() < 2 || is_of_it(flow);
+    let matching = flows.iter().filter(|flow| match (has(&flow.src_ip), has(&flow.dst_ip)) {
+        (true, true) => true,
+        (false, false) => false,
+        _ => is_one_enough(flow),
+    });
     let flow = matching.min_by_key(|flow| {
         (
             !(has(&flow.src_ip) && has(&flow.dst_ip)),
@@ -357,6 +367,7 @@ pub(super) fn of_flows(finding: &FindingRow, flows: &[Flow]) -> Option<Cause> {
             !has(&flow.src_ip),
         )
     })?;
+    let is_whole = has(&flow.src_ip) && has(&flow.dst_ip);
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let remark = format!(
         "{} to {}{}: {} flows, {} bytes, {}",
@@ -384,8 +395,12 @@ pub(super) fn of_flows(finding: &FindingRow, flows: &[Flow]) -> Option<Cause> {
         request: None,
         before: None,
         after: None,
-        why: "the finding speaks of these ends, and the flow logs have a flow between them".to_owned(),
-        confidence: Confidence::High,
+        why: if is_whole {
+            "the finding speaks of these ends, and the flow logs have a flow between them".to_owned()
+        } else {
+            "the finding speaks of one of these ends, and the flow logs have a flow of it".to_owned()
+        },
+        confidence: if is_whole { Confidence::High } else { Confidence::Medium },
         runners_up: Vec::new(),
     })
 }
