@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn the_one_the_finding_names_decides() {
         let request = r#"{"bucketPolicy":{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:root"},"Action":"s3:*"}}}"#;
-        let read = |grantee| Sign::Grants.read(Asked { request: Some(request), grantee, is_root: false });
+        let read = |grantee| Sign::Grants.read(Asked { request: Some(request), grantee, ..Asked::default() });
         assert_eq!(read(Some("999988887777")), Verdict::Shows);
         assert_eq!(read(Some("444455556666")), Verdict::Against);
         assert_eq!(read(None), Verdict::Silent);

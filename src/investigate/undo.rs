@@ -76,8 +76,7 @@ pub(super) fn undoes(later: (&EventRow, Option<Sign>, Verdict), earlier: (&Event
     let (Some(by), Some(done)) = (later.operation.as_deref(), earlier.operation.as_deref()) else {
         return false;
     };
-    let sets = |calls: &&[&str]| calls.contains(&done) && calls.contains(&by);
-    if SETTINGS.iter().any(|calls| sets(&calls)) {
+    if SETTINGS.iter().any(|calls| calls.contains(&done) && calls.contains(&by)) {
         return verdict == Verdict::Against && speaks_of_it(later, later_sign);
     }
     let (request, said) = (read(&later.request), [read(&earlier.request), read(&earlier.response)]);

@@ -18,6 +18,7 @@ pub(super) const CASES: &[fn(Story) -> Scenario] = &[
     service_by_itself,
     user_made_by_a_stolen_session,
     database_key_forwarded,
+    forwarded_for_a_person_of_saml,
     call_that_is_not_logged,
     connection_without_flow_logs,
 ];
@@ -256,6 +257,24 @@ fn database_key_forwarded(mut story: Story) -> Scenario {
     let cause = story.did(&forwarded, changed(), &super::calls::kms("CreateGrant", &arn, request));
     let root = Root::Is("sso_user", named("sora.mori@example.com"));
     story.ends("database_key_forwarded", &cause.clone(), Cause::Event(cause), root)
+}
+
+/// CloudFormation acts with the session of a person of a SAML provider who is in the console.
+fn forwarded_for_a_person_of_saml(mut story: Story) -> Scenario {
+    let account = story.account.clone();
+    let person = story.saml(at(0, "10:00:00"), "platform", "jun.ono@example.com").in_console();
+    story.signed_in(&person, at(0, "10:00:00"), "No");
+    story.did(
+        &person,
+        at(0, "10:14:40"),
+        &Call::new("cloudformation", "UpdateStack", json!({"stackName": "edge"})),
+    );
+    let key = story.key("ASIA", &account);
+    let forwarded = person.by_way_of("cloudformation.amazonaws.com", &key);
+    let id = story.ec2("sg", 6);
+    let cause = story.did(&forwarded, changed(), &open(&id, 443, "0.0.0.0/0"));
+    let root = Root::Is("federated_user", named("jun.ono@example.com"));
+    story.ends("forwarded_for_a_person_of_saml", &cause.clone(), Cause::Event(cause), root)
 }
 
 /// GuardDuty speaks of reads of objects, which this trail does not log.

@@ -299,7 +299,7 @@ impl Story {
         who
     }
 
-    fn signed_in(&mut self, who: &Who, time: Timestamp, mfa: &str) {
+    pub(super) fn signed_in(&mut self, who: &Who, time: Timestamp, mfa: &str) {
         let mut identity = who.identity.clone();
         let members = identity.as_object_mut().unwrap();
         members.remove("accessKeyId");
