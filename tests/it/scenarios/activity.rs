@@ -281,7 +281,7 @@ fn forwarded_for_a_person_of_saml(mut story: Story) -> Scenario {
 fn call_that_is_not_logged(mut story: Story) -> Scenario {
     let user = story.user("mio.tanaka");
     story.did(&user, at(0, "09:00:00"), &whoami());
-    story.did(&user, at(0, "10:14:00"), &tagged(&"asahi-reports".to_owned()));
+    story.did(&user, at(0, "10:14:00"), &tagged("asahi-reports"));
     let kind = "Exfiltration:IAMUser/AnomalousBehavior";
     let id = story.threat_by_key(kind, (&user, "192.0.2.201"), ("s3", "GetObject"), (changed(), changed()));
     let root = Root::Is("iam_user", named("mio.tanaka"));

@@ -55,7 +55,7 @@ impl Story {
             "RecordState": "ACTIVE",
         });
         let detail = json!({"findings": [finding]});
-        self.on_the_bus(("aws.securityhub", "Security Hub Findings - Imported"), updated, detail);
+        self.on_the_bus(("aws.securityhub", "Security Hub Findings - Imported"), updated, &detail);
     }
 
     /// A rule of AWS Config changes its mind about a resource; gives the finding's uid.
@@ -92,7 +92,7 @@ impl Story {
             "notificationCreationTime": later(at, 1).to_string(),
             "resourceType": kind,
         });
-        self.on_the_bus(("aws.config", "Config Rules Compliance Change"), at, detail);
+        self.on_the_bus(("aws.config", "Config Rules Compliance Change"), at, &detail);
         let kind: String = kind.chars().filter(char::is_ascii_alphanumeric).collect();
         format!("{arn}/{}/{resource}", kind.to_ascii_lowercase())
     }
@@ -118,7 +118,7 @@ impl Story {
             "isDeleted": false,
             "isPublic": is_public,
         });
-        self.on_the_bus(("aws.access-analyzer", "Access Analyzer Finding"), at, detail);
+        self.on_the_bus(("aws.access-analyzer", "Access Analyzer Finding"), at, &detail);
         id
     }
 
@@ -217,11 +217,11 @@ impl Story {
                 "action": action,
             },
         });
-        self.on_the_bus(("aws.guardduty", "GuardDuty Finding"), later(last, 600), detail);
+        self.on_the_bus(("aws.guardduty", "GuardDuty Finding"), later(last, 600), &detail);
         arn
     }
 
-    fn on_the_bus(&mut self, (source, kind): (&str, &str), time: Timestamp, detail: Value) {
+    fn on_the_bus(&mut self, (source, kind): (&str, &str), time: Timestamp, detail: &Value) {
         let id = self.uuid();
         self.findings.push(json!({
             "version": "0",

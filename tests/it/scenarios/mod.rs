@@ -142,7 +142,7 @@ fn traced(site: &Site) -> (i64, i64, i64) {
 /// come from outside.
 type Verdicts = (Vec<Scored>, (i64, i64, i64));
 
-/// Asks one lake after the other; of `LAKES` lakes each process pair has its own.
+/// Builds a lake and asks it for its share of the scenarios.
 fn ask(scenarios: &[Scenario], which: usize) -> Verdicts {
     let own: Vec<&Scenario> = scenarios.iter().skip(which).step_by(LAKES).collect();
     // The last lake is hot: what is derived is derived while it is asked.
@@ -160,13 +160,10 @@ fn causes_and_roots_are_those_of_the_stories() {
     std::thread::scope(|scope| {
         for _ in 0..ASKERS {
             scope.spawn(|| {
-                for which in std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)) {
-                    if which >= LAKES {
-                        break;
-                    }
-                    let found = ask(&scenarios, which);
-                    verdicts.lock().unwrap().push(found);
-                }
+                let asked = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed))
+                    .take_while(|which| *which < LAKES)
+                    .map(|which| ask(&scenarios, which));
+                asked.for_each(|found| verdicts.lock().unwrap().push(found));
             });
         }
     });

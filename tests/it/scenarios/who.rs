@@ -136,13 +136,16 @@ pub(super) fn role_session((account, role, name): Role<'_>, key: &str, created: 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 fn base32(bits: u64, letters: u32) -> String {
-    (0..letters).rev().map(|at| char::from(BASE32[usize::try_from(bits >> (5 * at) & 31).unwrap()])).collect()
+    (0..letters)
+        .rev()
+        .map(|at| char::from(BASE32[usize::try_from((bits >> (5 * at)) & 31).unwrap()]))
+        .collect()
 }
 
 /// An access key id in which its account is coded, as in real ones.
 pub(super) fn key_of(prefix: &str, account: &str, serial: u64) -> String {
     let account: u64 = account.parse().unwrap();
-    let coded = (1 << 47 | account << 7 | serial % 128) << 2;
+    let coded = ((1 << 47) | (account << 7) | (serial % 128)) << 2;
     format!("{prefix}{}{}", base32(coded, 10), base32(serial * 7919, 6))
 }
 
