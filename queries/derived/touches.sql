@@ -17,7 +17,7 @@ from (
       region,
       touched(
         api.service.name, coalesce(cloud.account.uid, e.actor.user.account.uid), cloud.region, api.request.data,
-        api.response.data, resources
+        api.response.data, resources, unmapped['readOnly'] = 'true'
       ) as named,
       api.service.name as service,
       api.operation as operation,

@@ -9,6 +9,7 @@ select
   parent_actor,
   parent_principal,
   parent_identity,
+  parent_name,
   parent_account,
   child_credential,
   child_actor,

@@ -411,6 +411,8 @@ pub struct Party {
     pub principal: Option<String>,
     /// The kind of identity, as `userIdentity.type` has it.
     pub identity: Option<String>,
+    /// What an identity provider calls it: a person, the subject of a token.
+    pub name: Option<String>,
     /// The account.
     pub account: Option<String>,
 }

@@ -286,13 +286,17 @@ pub(super) async fn network(
         window.from.minus(Duration::from_hours(u64::try_from(DAYS).unwrap_or_default() * 24)).to_string();
     let to = window.to.to_string();
     let times = [("window_start", before.as_str()), ("window_end", to.as_str())];
-    let rows: Vec<FlowRow> = match (ip, instance) {
+    let mut rows: Vec<FlowRow> = match (ip, instance) {
         (_, Some(instance)) => {
             desk.ask("flows_of_instance", &[("instance", instance), times[0], times[1]]).await
         }
         (Some(ip), None) => desk.ask("flows_of_address", &[("ip", ip), times[0], times[1]]).await,
         (None, None) => Vec::new(),
     };
+    // The default format of flow logs has no instance: then the address tells.
+    if let (true, Some(ip), Some(_)) = (rows.is_empty(), ip, instance) {
+        rows = desk.ask("flows_of_address", &[("ip", ip), times[0], times[1]]).await;
+    }
     let (old, mut flows): (Vec<Flow>, Vec<Flow>) = rows
         .into_iter()
         .map(Flow::from)

@@ -3,14 +3,16 @@
 //! Takes what the subject says and asks the lake for the changes of the resource or the calls and flows the finding speaks
 //! of; `rank` chooses.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::answer::{Candidate, Cause, CauseKind, Confidence, Flow, Line};
 use super::ask::Desk;
-use super::control::{Control, Scope, control, control_of_title};
+use super::control::{Call, Control, Scope, control, control_of_title};
 use super::moment::Moment;
 use super::rank::{Chosen, Ranked, Wanted, excerpt, rank};
 use super::rows::{EventRow, FindingRow, SpanRow, TouchRow};
+use super::undo::takes_back;
 
 /// How many days of changes are read in full: the newest before it was noticed.
 const DAYS_READ_MAX: usize = 12;
@@ -180,10 +182,14 @@ async fn changes(desk: &Desk<'_>, target: &Target, until: Moment) -> Vec<EventRo
     }
     touches.extend(account_wide(desk, target, &until).await);
     touches.retain(|touch| touch.error.is_none());
-    // What cannot be a cause is read only when there is nothing else.
+    // What can neither be a cause nor take one back is read only when there is nothing else.
     let is_known = |touch: &TouchRow| {
         let operation = touch.operation.as_deref().unwrap_or_default();
-        target.control.is_none_or(|control| control.calls.iter().any(|call| call.operation == operation))
+        target.control.is_none_or(|control| {
+            let named = |call: &Call| call.operation == operation;
+            let undoes = |call: &Call| takes_back(call.operation).any(|by| by == operation);
+            control.calls.iter().any(|call| named(call) || undoes(call))
+        })
     };
     touches.sort_by_key(|touch| std::cmp::Reverse((is_known(touch), touch.last_seen)));
     read(desk, touches).await
@@ -194,7 +200,8 @@ async fn account_wide(desk: &Desk<'_>, target: &Target, until: &str) -> Vec<Touc
         return Vec::new();
     };
     let calls = control.calls.iter().filter(|call| call.scope == Scope::Account);
-    let operations = calls.map(|call| call.operation).collect::<Vec<_>>().join(",");
+    let calls = calls.flat_map(|call| std::iter::once(call.operation).chain(takes_back(call.operation)));
+    let operations = calls.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(",");
     if operations.is_empty() {
         return Vec::new();
     }
@@ -341,7 +348,17 @@ pub(super) fn of_flows(finding: &FindingRow, flows: &[Flow]) -> Option<Cause> {
     ips.extend(finding.evidence_texts("dst_endpoint.ip"));
     let has = |ip: &Option<String>| ip.as_ref().is_some_and(|ip| ips.contains(ip));
     // Both ends before one, what began the talk before what answered.
-    let matching = flows.iter().filter(|flow| has(&flow.src_ip) || has(&flow.dst_ip));
+    let resources = finding.resource_uids();
+    let is_of_it = |flow: &&Flow| {
+        flow.instance.as_ref().is_some_and(|id| resources.iter().any(|uid| uid.ends_with(id.as_str())))
+    };
+    // Where both ends are named, a flow of one of them is another's, unless it is the instance's own.
+    let is_one_enough = |flow: &&Flow| ips.len() < 2 || is_of_it(flow);
+    let matching = flows.iter().filter(|flow| match (has(&flow.src_ip), has(&flow.dst_ip)) {
+        (true, true) => true,
+        (false, false) => false,
+        _ => is_one_enough(flow),
+    });
     let flow = matching.min_by_key(|flow| {
         (
             !(has(&flow.src_ip) && has(&flow.dst_ip)),
@@ -350,6 +367,7 @@ pub(super) fn of_flows(finding: &FindingRow, flows: &[Flow]) -> Option<Cause> {
             !has(&flow.src_ip),
         )
     })?;
+    let is_whole = has(&flow.src_ip) && has(&flow.dst_ip);
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let remark = format!(
         "{} to {}{}: {} flows, {} bytes, {}",
@@ -377,8 +395,12 @@ pub(super) fn of_flows(finding: &FindingRow, flows: &[Flow]) -> Option<Cause> {
         request: None,
         before: None,
         after: None,
-        why: "the finding speaks of these ends, and the flow logs have a flow between them".to_owned(),
-        confidence: Confidence::High,
+        why: if is_whole {
+            "the finding speaks of these ends, and the flow logs have a flow between them".to_owned()
+        } else {
+            "the finding speaks of one of these ends, and the flow logs have a flow of it".to_owned()
+        },
+        confidence: if is_whole { Confidence::High } else { Confidence::Medium },
         runners_up: Vec::new(),
     })
 }

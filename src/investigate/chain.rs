@@ -32,6 +32,7 @@ pub(super) struct EdgeRow {
     pub(super) parent_actor: Option<String>,
     pub(super) parent_principal: Option<String>,
     pub(super) parent_identity: Option<String>,
+    pub(super) parent_name: Option<String>,
     pub(super) parent_account: Option<String>,
     pub(super) child_credential: Option<String>,
     pub(super) child_actor: Option<String>,
@@ -55,6 +56,7 @@ impl EdgeRow {
             actor: self.parent_actor.clone(),
             principal: self.parent_principal.clone(),
             identity: self.parent_identity.clone(),
+            name: self.parent_name.clone(),
             account: self.parent_account.clone(),
         }
     }
@@ -65,6 +67,7 @@ impl EdgeRow {
             actor: self.child_actor.clone(),
             principal: self.child_principal.clone(),
             identity: None,
+            name: None,
             account: self.child_account.clone(),
         }
     }
@@ -157,6 +160,7 @@ pub(super) fn parent_of(caller: &Caller, rows: &[EdgeRow]) -> Option<Step> {
     fitting.sort_by(|(one_join, one_far, one), (other_join, other_far, other)| {
         other_join
             .cmp(one_join)
+            .then_with(|| is_own_sign_in(caller, one).cmp(&is_own_sign_in(caller, other)))
             .then_with(|| source_match(caller, other).cmp(&source_match(caller, one)))
             .then(one_far.cmp(other_far))
             .then_with(|| other.richness().cmp(&one.richness()))
@@ -166,6 +170,7 @@ pub(super) fn parent_of(caller: &Caller, rows: &[EdgeRow]) -> Option<Step> {
         .iter()
         .skip(1)
         .filter(|(other, _, candidate)| *other == join && !is_same_parent(row, candidate))
+        .filter(|(_, _, candidate)| !is_own_sign_in(caller, candidate))
         .map(|(_, _, row)| (*row).clone())
         .collect();
     let confidence = match join {
@@ -179,6 +184,11 @@ pub(super) fn parent_of(caller: &Caller, rows: &[EdgeRow]) -> Option<Step> {
 
 fn source_match(caller: &Caller, row: &EdgeRow) -> bool {
     caller.source_identity.is_some() && caller.source_identity == row.source_identity
+}
+
+/// A session that signs in to the console is there already: the record does not tell who took it.
+fn is_own_sign_in(caller: &Caller, row: &EdgeRow) -> bool {
+    row.kind == "console" && row.parent_actor == caller.party.actor
 }
 
 fn is_same_parent(one: &EdgeRow, other: &EdgeRow) -> bool {
@@ -341,6 +351,18 @@ mod tests {
         assert_eq!(parent_of(&acting, &rows).unwrap().join, Join::Fas);
         rows[0].kind = "console".to_owned();
         assert_eq!(parent_of(&caller("ASIA9", "s", at(13)), &rows).unwrap().join, Join::Console);
+    }
+
+    #[test]
+    fn a_session_did_not_come_from_its_own_sign_in() {
+        let mut signed_in = row("e1", ("", ""), "s", 10);
+        (signed_in.kind, signed_in.parent_actor) = ("console".to_owned(), text("s"));
+        let mut acting = caller("ASIA9", "s", at(10));
+        acting.invoked_by = text("cloudformation.amazonaws.com");
+        let step = parent_of(&acting, &[signed_in.clone(), row("e2", ("AKIA1", ""), "s", 10)]).unwrap();
+        assert_eq!((step.row.event_id.as_deref(), step.confidence), (Some("e2"), Confidence::Medium));
+        // Of a user it is all there is.
+        assert!(parent_of(&acting, &[signed_in]).is_some());
     }
 
     #[test]

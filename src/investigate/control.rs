@@ -123,7 +123,9 @@ pub(super) const CONTROLS: &[Control] = &[
     // IAM
     Control { names: &["iam.1", "iam.21", "pci.iam.3", "iam-policy-no-statements-with-admin-access", "iam-policy-no-statements-with-full-access"], calls: &ADMIN_POLICY },
     Control { names: &["iam.2", "pci.iam.2", "iam-user-no-policies-check"], calls: &[on("AttachUserPolicy", Sign::Always), on("PutUserPolicy", Sign::Always)] },
-    Control { names: &["iam.3", "iam.8", "iam.22", "pci.iam.7", "access-keys-rotated", "iam-user-unused-credentials-check"], calls: &[on("CreateAccessKey", Sign::Always), on("UpdateAccessKey", Sign::Has("Active")), on("CreateLoginProfile", Sign::Likely)] },
+    Control { names: &["iam.3", "access-keys-rotated"], calls: &[on("CreateAccessKey", Sign::DaysAgo(90))] },
+    Control { names: &["iam.8", "pci.iam.7", "iam-user-unused-credentials-check"], calls: &[on("CreateAccessKey", Sign::DaysAgo(90)), on("CreateLoginProfile", Sign::DaysAgo(90))] },
+    Control { names: &["iam.22"], calls: &[on("CreateAccessKey", Sign::DaysAgo(45)), on("CreateLoginProfile", Sign::DaysAgo(45))] },
     Control { names: &["iam.4", "pci.iam.1", "iam-root-access-key-check"], calls: &[account("CreateAccessKey", Sign::ByRoot)] },
     Control { names: &["iam.5", "iam.19", "pci.iam.6", "mfa-enabled-for-iam-console-access", "iam-user-mfa-enabled"], calls: &[on("DeactivateMFADevice", Sign::Always), on("DeleteVirtualMFADevice", Sign::Always), on("CreateLoginProfile", Sign::Always), on("CreateUser", Sign::Likely)] },
     Control { names: &["iam.6", "iam.9", "pci.iam.4", "pci.iam.5", "root-account-mfa-enabled", "root-account-hardware-mfa-enabled"], calls: &[account("DeactivateMFADevice", Sign::ByRoot)] },

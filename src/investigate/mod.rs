@@ -1,7 +1,7 @@
 //! Investigations: one question now, for a person, answered with evidence.
 //!
 //! ```text
-//! subject ─ resolve ─ cause (control, sign, rank) ─ walk (chain) ─ root ─ around, lines ─ say ─→ Answer ─ form, terminal, JSON
+//! subject ─ resolve ─ cause (control, sign, undo, rank) ─ walk (chain) ─ root ─ around, lines ─ say ─→ Answer ─ form, terminal, JSON
 //!                └──────────── ask: queries/investigations/*.sql, through `query` ───────┘
 //! ```
 //!
@@ -26,6 +26,7 @@ mod resolve;
 mod resource;
 mod control;
 mod sign;
+mod undo;
 mod rank;
 mod cause;
 mod chain;

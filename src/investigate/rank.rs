@@ -2,7 +2,7 @@
 //!
 //! Takes the changes there are, what is looked for, and when it was noticed, and chooses. Pure. Promises:
 //! - what the request shows goes before what stands near in time;
-//! - a change after it was noticed is no cause;
+//! - a change after it was noticed is no cause, nor is one that was taken back before;
 //! - where nothing in the logs brings the state about, nothing is chosen, and the reason is given.
 
 use std::cmp::Reverse;
@@ -15,12 +15,16 @@ use super::control::Control;
 use super::moment::Moment;
 use super::rows::EventRow;
 use super::sign::{Asked, Sign, Verdict};
+use super::undo::undoes;
 
 /// How many runners-up are told.
 const RUNNERS_UP_MAX: usize = 5;
 
 /// Clocks of services differ a little.
 const SLACK: Duration = Duration::from_mins(1);
+
+/// Services notice with a delay: what was taken back so shortly before can be what they saw.
+const NOTICE_DELAY: Duration = Duration::from_mins(30);
 
 /// Two people who change one thing within this time are told apart by what they asked for alone.
 const TOGETHER_MS: u64 = 10 * 60 * 1000;
@@ -84,15 +88,25 @@ struct Judged<'r> {
     is_known: bool,
     in_time: bool,
     since_well: bool,
+    /// How its request shows it, where the call is known.
+    sign: Option<Sign>,
+    /// What took it back before it was noticed.
+    undone_by: Option<&'r EventRow>,
 }
 
 /// Chooses the cause.
 pub(super) fn rank(rows: &[EventRow], wanted: &Wanted<'_>) -> Ranked {
     let mut judged: Vec<Judged<'_>> =
         rows.iter().filter(|row| row.error.is_none()).map(|row| judge(row, wanted)).collect();
-    judged.sort_by_key(|one| Reverse((one.in_time, one.verdict, one.since_well, one.row.time)));
+    let undone: Vec<_> = judged.iter().map(|one| undone_by(one, &judged, wanted.noticed)).collect();
+    judged.iter_mut().zip(undone).for_each(|(one, by)| one.undone_by = by);
+    judged.sort_by_key(|one| {
+        Reverse((one.in_time, one.undone_by.is_none(), one.verdict, one.since_well, one.row.time))
+    });
     let can_be = |one: &Judged<'_>| {
-        one.in_time && (one.verdict == Verdict::Shows || (one.verdict == Verdict::Silent && one.is_known))
+        one.in_time
+            && one.undone_by.is_none()
+            && (one.verdict == Verdict::Shows || (one.verdict == Verdict::Silent && one.is_known))
     };
     let unknown = wanted.control.is_none();
     let first = judged.first().filter(|one| can_be(one) || (unknown && one.in_time));
@@ -102,7 +116,8 @@ pub(super) fn rank(rows: &[EventRow], wanted: &Wanted<'_>) -> Ranked {
     let rivals: Vec<&Judged<'_>> = judged
         .iter()
         .skip(1)
-        .filter(|one| one.in_time && one.verdict == first.verdict && is_another(one.row, first.row))
+        .filter(|one| one.in_time && one.undone_by.is_none() && one.verdict == first.verdict)
+        .filter(|one| is_another(one.row, first.row))
         .collect();
     let is_close = rivals.iter().any(|rival| {
         matches!((rival.row.time, first.row.time), (Some(a), Some(b)) if a.distance_ms(b) <= TOGETHER_MS)
@@ -134,6 +149,17 @@ fn is_another(one: &EventRow, other: &EventRow) -> bool {
     one.actor != other.actor || one.credential != other.credential
 }
 
+/// The first change that took one back, long enough before it was noticed.
+fn undone_by<'r>(one: &Judged<'r>, judged: &[Judged<'r>], noticed: Option<Moment>) -> Option<&'r EventRow> {
+    let (noticed, sign) = (noticed?, one.sign.filter(|_| one.verdict == Verdict::Shows)?);
+    let later = judged.iter().filter(|later| {
+        later.row.time > one.row.time
+            && later.row.time.is_some_and(|time| time.plus(NOTICE_DELAY) <= noticed)
+            && undoes((later.row, later.sign, later.verdict), (one.row, sign))
+    });
+    later.map(|later| later.row).min_by_key(|row| row.time)
+}
+
 fn judge<'r>(row: &'r EventRow, wanted: &Wanted<'_>) -> Judged<'r> {
     let operation = row.operation.as_deref().unwrap_or_default();
     let call =
@@ -141,6 +167,10 @@ fn judge<'r>(row: &'r EventRow, wanted: &Wanted<'_>) -> Judged<'r> {
     let asked = Asked {
         request: row.request.as_deref(),
         is_root: row.identity.as_deref() == Some("Root"),
+        days_ago: wanted
+            .noticed
+            .zip(row.time)
+            .map(|(noticed, time)| (noticed.0.as_millisecond() - time.0.as_millisecond()) / (24 * 3_600_000)),
         grantee: wanted.grantee,
     };
     let sign =
@@ -152,6 +182,8 @@ fn judge<'r>(row: &'r EventRow, wanted: &Wanted<'_>) -> Judged<'r> {
         in_time: wanted
             .noticed
             .is_none_or(|noticed| row.time.is_some_and(|time| time <= noticed.plus(SLACK))),
+        sign: call.map(|call| call.sign),
+        undone_by: None,
         since_well: wanted.well.is_none_or(|well| row.time.is_some_and(|time| time >= well.minus(SLACK))),
     }
 }
@@ -173,6 +205,14 @@ fn why(first: &Judged<'_>, unknown: bool, is_noticed: bool) -> String {
 }
 
 fn nothing(judged: &[Judged<'_>]) -> String {
+    if let Some((one, by)) = judged.iter().find_map(|one| Some((one, one.undone_by?)))
+        && one.in_time
+    {
+        let (done, undone) = (called(one.row), called(by));
+        return format!(
+            "{done} brings this state about, but was undone by {undone}, and no later change does"
+        );
+    }
     let before = judged.iter().filter(|one| one.in_time).count();
     let after = judged.len() - before;
     match (before, after) {
@@ -182,10 +222,16 @@ fn nothing(judged: &[Judged<'_>]) -> String {
     }
 }
 
+fn called(row: &EventRow) -> String {
+    let at = row.time.map(Moment::plain).unwrap_or_default();
+    format!("{} at {at}", row.operation.as_deref().unwrap_or_default())
+}
+
 fn candidates(judged: &[Judged<'_>], first: Option<&Judged<'_>>) -> Vec<Candidate> {
     let is_first = |one: &Judged<'_>| first.is_some_and(|first| std::ptr::eq(first.row, one.row));
     let why = |one: &Judged<'_>| match (one.in_time, one.verdict, one.is_known) {
         (false, _, _) => "came after it was noticed",
+        _ if one.undone_by.is_some() => "brings the state about, but was undone before it was noticed",
         (_, Verdict::Shows, _) => "brings the state about too, but came before the one chosen",
         (_, Verdict::Against, true) => "its request asks for something else",
         (_, Verdict::Against, false) => "this call does not bring the state about",
@@ -301,6 +347,24 @@ mod tests {
         let mut failed = row(10, "mio", "AuthorizeSecurityGroupIngress", &ingress(22, "0.0.0.0/0"));
         failed.error = Some("Client.UnauthorizedOperation".to_owned());
         check(&[failed], "no change of it is in the logs");
+    }
+
+    #[test]
+    fn what_was_undone_is_no_cause_unless_it_was_just_before() {
+        let (open, close) = ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress");
+        let request = ingress(22, "0.0.0.0/0");
+        let rows = [row(1, "mio", open, &request), row(5, "ren", close, &request)];
+        let wanted = |minute| Wanted { control: control("EC2.13"), noticed: at(minute), ..Wanted::default() };
+        match rank(&rows, &wanted(50)) {
+            Ranked::CannotTell { why, considered } => {
+                assert!(why.contains("undone by RevokeSecurityGroupIngress"), "{why}");
+                assert_eq!(considered.len(), 2);
+            }
+            Ranked::Chosen(chosen) => panic!("{chosen:?}"),
+        }
+        assert_eq!(chosen(&rows, &wanted(20)).0, "1-mio");
+        let again = [rows[0].clone(), rows[1].clone(), row(9, "ken", open, &request)];
+        assert_eq!(chosen(&again, &wanted(50)).0, "9-ken");
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn identity(last: &Caller, edges: &[Edge]) -> Root {
 /// Somebody whom an identity provider vouches for.
 fn of_provider(identity: &str, party: &Party, top: Option<&Edge>, steps: &str) -> Root {
     let id = party.actor.as_deref().or(party.principal.as_deref());
-    let name = actor_name(id, top);
+    let name = party.name.clone().filter(|name| !name.is_empty()).or_else(|| actor_name(id, top));
     let role = top.and_then(|edge| named(edge.child.actor.as_deref()?));
     let is_sso = identity == "IdentityCenterUser" || role.is_some_and(|role| role.name.starts_with(SSO_ROLE));
     let (kind, how) = match identity {

@@ -39,6 +39,7 @@ impl LifeRow {
                 actor: self.actor.clone(),
                 principal: self.principal.clone(),
                 identity: self.identity.clone(),
+                name: None,
                 account: self.accountid.clone(),
             },
             session_created: self.session_created,
@@ -244,6 +245,7 @@ impl EventRow {
                     self.principal.clone()
                 },
                 identity: self.identity.clone(),
+                name: None,
                 account: self.actor_account.clone().or_else(|| self.accountid.clone()),
             },
             session_created: self.session_created,

@@ -24,7 +24,7 @@ pub(super) enum Sign {
     AdminPolicy,
     /// An access control list that lets everybody in.
     PublicAcl,
-    /// Shared with everybody or with other accounts.
+    /// Shared with everybody, or with whom the finding names.
     Shared,
     /// One of these members is false.
     False(&'static [&'static str]),
@@ -36,6 +36,8 @@ pub(super) enum Sign {
     Lacks(&'static str),
     /// The root user made the call.
     ByRoot,
+    /// It was so many days ago when it was noticed.
+    DaysAgo(i64),
 }
 
 /// Which ports.
@@ -65,6 +67,8 @@ pub(super) struct Asked<'a> {
     pub(super) request: Option<&'a str>,
     /// Whether the root user made it.
     pub(super) is_root: bool,
+    /// How many days before it was noticed.
+    pub(super) days_ago: Option<i64>,
     /// Whom the finding names: an account, an ARN, `*`.
     pub(super) grantee: Option<&'a str>,
 }
@@ -77,6 +81,7 @@ impl Sign {
             Self::Likely => return Verdict::Silent,
             Self::Never => return Verdict::Against,
             Self::ByRoot => return shows(asked.is_root),
+            Self::DaysAgo(days) => return asked.days_ago.map_or(Verdict::Silent, |ago| shows(ago >= days)),
             _ => {}
         }
         let Some(request) = asked.request.and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
@@ -93,14 +98,14 @@ impl Sign {
                     || text.starts_with("public-read")
                     || text == "authenticated-read"
             })),
-            Self::Shared => shows(is_shared(&request)),
+            Self::Shared => shows(is_shared(&request, asked.grantee)),
             Self::False(names) => member_is(&request, names, false),
             Self::True(names) => member_is(&request, names, true),
             Self::Has(wanted) => shows(has_text(&request, &|text| text.contains(wanted))),
             Self::Lacks(wanted) => {
                 shows(!has_text(&request, &|text| text.contains(wanted)) && !has_name(&request, wanted))
             }
-            Self::Always | Self::Likely | Self::Never | Self::ByRoot => Verdict::Silent,
+            Self::Always | Self::Likely | Self::Never | Self::ByRoot | Self::DaysAgo(_) => Verdict::Silent,
         }
     }
 }
@@ -249,14 +254,16 @@ fn grants(request: &Value, grantee: Option<&str>) -> Verdict {
     }
 }
 
-/// Added to those who may restore, launch or read: everybody, or an account.
-fn is_shared(request: &Value) -> bool {
+/// Added to those who may restore, launch or read: everybody, or whom the finding names.
+fn is_shared(request: &Value, grantee: Option<&str>) -> bool {
     let added = ["valuesToAdd", "accountIdsToAdd"].iter().filter_map(|name| request.get(name));
     let mut added: Vec<&Value> = added.collect();
     for name in ["createVolumePermission", "launchPermission"] {
         added.extend(request.get(name).and_then(|permission| permission.get("add")));
     }
-    added.iter().any(|value| has_text(value, &|text| !text.is_empty()))
+    let wanted = grantee.filter(|grantee| *grantee != "*").unwrap_or("all");
+    let is_it = |text: &str| text.eq_ignore_ascii_case(wanted) || (text.len() == 12 && wanted.contains(text));
+    added.iter().any(|value| has_text(value, &is_it))
 }
 
 fn member_is(value: &Value, names: &[&str], wanted: bool) -> Verdict {
@@ -372,7 +379,7 @@ mod tests {
     #[test]
     fn the_one_the_finding_names_decides() {
         let request = r#"{"bucketPolicy":{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:root"},"Action":"s3:*"}}}"#;
-        let read = |grantee| Sign::Grants.read(Asked { request: Some(request), grantee, is_root: false });
+        let read = |grantee| Sign::Grants.read(Asked { request: Some(request), grantee, ..Asked::default() });
         assert_eq!(read(Some("999988887777")), Verdict::Shows);
         assert_eq!(read(Some("444455556666")), Verdict::Against);
         assert_eq!(read(None), Verdict::Silent);

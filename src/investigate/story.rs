@@ -408,8 +408,21 @@ fn with_flows(
     match spoken {
         Some(cause) => (Some(cause), None),
         None if focus.is_unknown => (None, Some("the lake knows nothing of the subject".to_owned())),
-        None => (None, found.cannot_tell.clone()),
+        None => (None, no_flow(focus).or_else(|| found.cannot_tell.clone())),
     }
+}
+
+/// Why a finding about a connection has no cause.
+fn no_flow(focus: &Focus) -> Option<String> {
+    let finding = focus.finding.as_ref()?;
+    let is_call = !finding.evidence_texts("api.operation").is_empty() || finding.compliance.is_some();
+    let ends =
+        [finding.evidence_texts("src_endpoint.ip"), finding.evidence_texts("dst_endpoint.ip")].concat();
+    let told = || {
+        let ends = ends.join(" and ");
+        format!("the finding speaks of a connection of {ends}, and no flow of these ends is in the lake")
+    };
+    (!is_call && !ends.is_empty()).then(told)
 }
 
 /// What the lake does not have.

@@ -38,6 +38,7 @@ mod preflight;
 mod quarantine;
 mod round_trip;
 mod s3;
+mod scenarios;
 mod settling;
 mod sources;
 mod sqs;

@@ -15,7 +15,7 @@ use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::prelude::SessionContext;
 
 use super::lease::{Lease, leases};
-use super::resource::{Place, canonical, named_in};
+use super::resource::{NAMES_MAX, Place, READ_NAMES_MAX, canonical, named_in};
 use super::{agent, last_ids};
 use crate::query::function::by_column;
 
@@ -39,7 +39,7 @@ pub(in crate::query) fn register(context: &SessionContext) {
         }),
         by_column("agent_family", 1, DataType::Utf8, |args| map(args, |text| Some(agent::family(text)))),
         by_column("network_of", 1, DataType::Utf8, |args| map(args, network)),
-        by_column("touched", 6, list(DataType::Utf8), touched),
+        by_column("touched", 7, list(DataType::Utf8), touched),
         by_column("address_leases", 2, list(DataType::Struct(LEASE.clone())), address_leases),
     ] {
         context.register_udf(function);
@@ -80,10 +80,11 @@ fn network(text: &str) -> Option<Cow<'_, str>> {
     }))
 }
 
-/// `touched(service, account, region, request, response, resources)`.
+/// `touched(service, account, region, request, response, resources, is_read)`.
 fn touched(args: &[ArrayRef]) -> Result<ArrayRef> {
     let [service, account, region, request, response] =
         [texts(args, 0)?, texts(args, 1)?, texts(args, 2)?, texts(args, 3)?, texts(args, 4)?];
+    let is_read = texts(args, 6)?;
     let resources = args.get(5).ok_or_else(|| exec_datafusion_err!("argument 6 is missing"))?;
     let resources: Option<&ListArray> = resources.as_list_opt();
     let mut answers = ListBuilder::new(StringBuilder::new());
@@ -98,9 +99,10 @@ fn touched(args: &[ArrayRef]) -> Result<ArrayRef> {
         // What is null is the empty text.
         let place =
             Place { service: service.value(row), account: account.value(row), region: region.value(row) };
+        let max = if is_read.value(row) == "true" { READ_NAMES_MAX } else { NAMES_MAX };
         for json in [&request, &response] {
             if json.is_valid(row) {
-                named_in(json.value(row), place, &mut found);
+                named_in(json.value(row), (place, max), &mut found);
             }
         }
         for uid in found {

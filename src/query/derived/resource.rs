@@ -11,8 +11,10 @@ use std::collections::BTreeSet;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Names of a call are kept up to so many: a request may list thousands.
-const NAMES_MAX: usize = 32;
+/// Names of a call that only reads are kept up to so many: it may list thousands, and nothing came of it.
+pub(super) const READ_NAMES_MAX: usize = 32;
+/// Names of a call that changes something: EC2 takes a thousand ids.
+pub(super) const NAMES_MAX: usize = 1_000;
 /// Longer texts are no ids.
 const ID_BYTES_MAX: usize = 512;
 
@@ -51,8 +53,8 @@ impl Place<'_> {
 }
 
 /// Adds the resources that a request or response names.
-pub(super) fn named_in(json: &str, place: Place<'_>, found: &mut BTreeSet<String>) {
-    let walk = Walk { key: "", place, found };
+pub(super) fn named_in(json: &str, (place, max): (Place<'_>, usize), found: &mut BTreeSet<String>) {
+    let walk = Walk { key: "", place, max, found };
     // What is cut off or no JSON has named what it has named until there.
     drop(walk.deserialize(&mut serde_json::Deserializer::from_str(json)));
 }
@@ -215,6 +217,7 @@ impl Name<'_> {
 struct Walk<'a, 'f> {
     key: &'a str,
     place: Place<'a>,
+    max: usize,
     found: &'f mut BTreeSet<String>,
 }
 
@@ -234,7 +237,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        if self.found.len() < NAMES_MAX {
+        if self.found.len() < self.max {
             self.found.extend(resource(self.key, value, self.place));
         }
         Ok(())
@@ -245,16 +248,17 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
             if is_text_of_another_language(&key) {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                map.next_value_seed(Walk { key: &key, place: self.place, found: self.found })?;
+                map.next_value_seed(Walk { key: &key, place: self.place, max: self.max, found: self.found })?;
             }
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Walk { key: self.key, place: self.place, found: self.found })?.is_some()
-        {
-        }
+        while items
+            .next_element_seed(Walk { key: self.key, place: self.place, max: self.max, found: self.found })?
+            .is_some()
+        {}
         Ok(())
     }
 
@@ -313,7 +317,7 @@ mod tests {
     fn finds_names_wherever_they_lie() {
         let check = |service: &str, json: &str, expected: &[&str]| {
             let mut found = BTreeSet::new();
-            named_in(json, Place { service, ..AT }, &mut found);
+            named_in(json, (Place { service, ..AT }, NAMES_MAX), &mut found);
             assert_eq!(found.into_iter().collect::<Vec<_>>(), expected, "{json}");
         };
         check(
