@@ -15,7 +15,7 @@ use crate::derive::{DeriveLimits, DeriveSummary, derive};
 use crate::ingest::archive::Archive;
 use crate::ingest::progress::{Progress, Totals};
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
-use crate::ingest::{Outage, Trail};
+use crate::ingest::{IngestLimits, Outage, Trail};
 use crate::lake::settle::{Schedule, SettleSummary, keep_settled};
 use crate::lake::{Catalog, Lake};
 use crate::query::Engine;
@@ -67,8 +67,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let started = Instant::now();
     let mut ends = Ends::listen()?;
     let query_limits = config.query_limits();
-    let mut limits = config.ingest;
-    limits.outage = Outage::Wait;
+    let limits = IngestLimits { outage: Outage::Wait, ..config.ingest };
     let url = args.url(&config.worker)?;
     let dead_letter_url = args.dead_letter_queue.or(config.worker.dead_letter_queue);
     let settings = SqsSettings { url: url.clone(), dead_letter_url, visibility: limits.visibility() };
@@ -91,13 +90,13 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         Some(address) => Some(health::serve(address, Arc::clone(&trail), settings).await?),
         None => None,
     };
-    let derive_limits = super::derive::limits(&config.settle);
     let settling = async {
         if !schedule.every.is_zero() {
             let places = (&catalog_settled, &lake_settled);
             keep_settled(places, &config.settle, schedule, stopped.clone(), async |done| {
                 say_settled(done);
-                derive_settled((&engine, places.0, places.1), derive_limits, &stopped).await;
+                let limits = super::derive::limits(&config.settle);
+                derive_settled((&engine, places.0, places.1), limits, &stopped).await;
             })
             .await;
         }

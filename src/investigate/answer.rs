@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::evidence::Judged;
 use super::moment::Moment;
 pub use super::surroundings::{
-    Asked, Companion, Credential, FindingLine, Flow, Network, Note, NoteKind, Source, Usual,
+    Asked, Companion, Credential, Evidence, FindingLine, Flow, Network, Note, NoteKind, Source, Usual,
 };
 
 /// The version of the JSON; a later one adds members and takes none away.
@@ -146,17 +146,6 @@ pub struct Window {
     pub to: Moment,
     /// Why this one: given, or what it was taken from.
     pub basis: String,
-}
-
-/// Where a claim can be checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Evidence {
-    /// The id of the event, or of the state of a finding.
-    pub event_id: Option<String>,
-    /// The object the record was read from.
-    pub object: Option<String>,
-    /// The index of the record in it.
-    pub index: Option<i64>,
 }
 
 /// How sure a claim is.

@@ -12,7 +12,6 @@ use super::cause::Found;
 use super::chain::Caller;
 use super::resolve::Focus;
 use super::rows::{EventRow, LifeRow, TouchRow};
-use super::story::{account_of, key_of};
 
 /// How many issue records are read for their objects.
 const ISSUES_MAX: usize = 12;
@@ -213,6 +212,21 @@ pub(super) fn network_of(address: &str) -> Option<String> {
             Some(format!("{prefix}/48"))
         }
     }
+}
+
+/// The key it is about.
+pub(super) fn key_of(focus: &Focus, caller: &Caller) -> Option<String> {
+    if focus.subject.kind == SubjectKind::Key {
+        return Some(focus.subject.id.clone());
+    }
+    let finding = focus.finding.as_ref();
+    let named =
+        || finding.and_then(|finding| finding.evidence_texts("actor.user.credential_uid").into_iter().next());
+    caller.party.credential.clone().or_else(named)
+}
+
+pub(super) fn account_of(arn: &str) -> Option<String> {
+    arn.split(':').nth(4).filter(|account| !account.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

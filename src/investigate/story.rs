@@ -19,7 +19,7 @@ use super::around::{self, About, Acts};
 use super::ask::Desk;
 use super::cause::{self, Found, Target};
 use super::chain::Caller;
-use super::deed::{credential, fill_evidence, issues, network_of, of_interest, timeline};
+use super::deed::{account_of, credential, fill_evidence, issues, key_of, network_of, of_interest, timeline};
 use super::lines;
 use super::moment::Moment;
 use super::resolve::{Focus, resolve};
@@ -273,17 +273,6 @@ fn about(
     }
 }
 
-/// The key it is about.
-pub(super) fn key_of(focus: &Focus, caller: &Caller) -> Option<String> {
-    if focus.subject.kind == SubjectKind::Key {
-        return Some(focus.subject.id.clone());
-    }
-    let finding = focus.finding.as_ref();
-    let named =
-        || finding.and_then(|finding| finding.evidence_texts("actor.user.credential_uid").into_iter().next());
-    caller.party.credential.clone().or_else(named)
-}
-
 /// All uses of the subject; of a deed those of its credential, and of the one at the root of its chain.
 async fn whole_life(desk: &Desk<'_>, focus: &Focus, chain: &[Edge], key: Option<&str>) -> Vec<LifeRow> {
     if !focus.life.is_empty() {
@@ -365,10 +354,6 @@ fn acts(
         until: Some(focus.window.to),
     })
     .collect()
-}
-
-pub(super) fn account_of(arn: &str) -> Option<String> {
-    arn.split(':').nth(4).filter(|account| !account.is_empty()).map(str::to_owned)
 }
 
 async fn usual(desk: &Desk<'_>, acts: &[Acts]) -> Vec<Usual> {

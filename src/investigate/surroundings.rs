@@ -6,8 +6,18 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::answer::Evidence;
 use super::moment::Moment;
+
+/// Where a claim can be checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// The id of the event, or of the state of a finding.
+    pub event_id: Option<String>,
+    /// The object the record was read from.
+    pub object: Option<String>,
+    /// The index of the record in it.
+    pub index: Option<i64>,
+}
 
 /// A credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -22,7 +22,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::error::{Cause, QueryError};
 use super::intel;
 use super::news::{self, News};
-use super::table::{STORE_URL, ScanCounts};
+use super::scan::{STORE_URL, ScanCounts};
 use super::views::{ATHENA_CATALOGS, CATALOG, Databases, Names, SCHEMA, Unlisted};
 use super::{athena, derived};
 use crate::intel::Intel;

@@ -12,20 +12,15 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{
-    ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics, exec_datafusion_err,
-};
+use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, exec_datafusion_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
-use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::physical_plan::ParquetSource;
 use datafusion::datasource::table_schema::TableSchema;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::functions::core::expr_fn::get_field_path;
 use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, col, lit};
@@ -37,14 +32,11 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 
 use super::derived::lookup::{self, Times};
-use super::error::QueryError;
 use super::event_day::event_day;
 use super::prune::Scope;
-use crate::lake::catalog::{Catalog, CatalogError, FileFilter, LakeFile};
+use super::scan::{PART, ScanCounts, catalog_failed, scan_source};
+use crate::lake::catalog::{Catalog, FileFilter, LakeFile};
 use crate::lake::table::Table;
-
-/// How DataFusion names the store of the lake.
-pub(super) const STORE_URL: &str = "ashiato://lake/";
 
 /// A column computed from another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,39 +83,6 @@ fn or_else(path: &[&str], word: &str) -> Expr {
         else_expr: Some(Box::new(lit(word))),
     })
 }
-
-/// Counts what the scans of one query looked at.
-#[derive(Debug, Default)]
-pub(super) struct ScanCounts {
-    visible: AtomicU64,
-    visible_bytes: AtomicU64,
-    opened: AtomicU64,
-}
-
-impl ScanCounts {
-    /// Adds files that were visible, and those of them that the filters left.
-    pub(super) fn add(&self, (visible, bytes): (u64, u64), opened: usize) {
-        self.visible.fetch_add(visible, Ordering::Relaxed);
-        self.visible_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.opened.fetch_add(u64::try_from(opened).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    /// Starts anew, for the second try of a query.
-    pub(super) fn reset(&self) {
-        for count in [&self.visible, &self.visible_bytes, &self.opened] {
-            count.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// Returns how many files were visible, their bytes, and how many of them the filters left.
-    pub(super) fn read(&self) -> (u64, u64, u64) {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (read(&self.visible), read(&self.visible_bytes), read(&self.opened))
-    }
-}
-
-/// The number of a file that was named, as a column of its rows.
-pub(super) const PART: &str = "part";
 
 /// Which files a table has.
 enum Files {
@@ -333,10 +292,6 @@ fn part() -> FieldRef {
     Arc::new(Field::new(PART, DataType::Int32, true))
 }
 
-pub(super) fn catalog_failed(table: &'static str, source: CatalogError) -> DataFusionError {
-    DataFusionError::External(Box::new(QueryError::Catalog { table, source }))
-}
-
 /// The scan of a table's files, or of the pages of them in which rows of `times` can be.
 fn scan(
     table: Table,
@@ -368,33 +323,6 @@ fn within((first, last): Times, schema: &SchemaRef) -> Result<Arc<dyn PhysicalEx
     };
     let (after, before) = (compared(Operator::GtEq, first)?, compared(Operator::LtEq, last)?);
     Ok(Arc::new(BinaryExpr::new(after, Operator::And, before)))
-}
-
-/// The scan of files that share their columns. DataFusion's physical filter pushdown gives it the predicate.
-pub(super) fn scan_files(
-    schema: TableSchema,
-    files: Vec<PartitionedFile>,
-    columns: Vec<usize>,
-    partitions: usize,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    scan_source(ParquetSource::new(schema), files, (columns, None, None), partitions)
-}
-
-fn scan_source(
-    source: ParquetSource,
-    files: Vec<PartitionedFile>,
-    (columns, limit, statistics): (Vec<usize>, Option<usize>, Option<Statistics>),
-    partitions: usize,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let groups = FileGroup::new(files).split_files(partitions);
-    let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
-        .with_file_groups(groups)
-        .with_projection_indices(Some(columns))?
-        .with_limit(limit);
-    if let Some(statistics) = statistics {
-        config = config.with_statistics(statistics);
-    }
-    Ok(DataSourceExec::from_data_source(config.build()))
 }
 
 /// Puts the computed columns on top, in the order that was asked for.

@@ -20,7 +20,8 @@ use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, Log
 use super::derived::table::DerivedTable;
 use super::intel;
 use super::news::{self, News};
-use super::table::{LakeTable, ScanCounts};
+use super::scan::ScanCounts;
+use super::table::LakeTable;
 use crate::intel::Intel;
 use crate::lake::catalog::Catalog;
 use crate::lake::derived::Derived;

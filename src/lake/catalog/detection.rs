@@ -180,35 +180,6 @@ async fn insert_told(
     Ok(())
 }
 
-/// Marks merged files: as those they replace, or not at all when one of those bears no mark.
-pub(super) async fn mark_merged(
-    transaction: &mut Transaction<'_, Any>,
-    replaced: &[&String],
-    written: &[LakeFile],
-) -> Result<(), sqlx::Error> {
-    let mut newest = None;
-    for keys in replaced.chunks(ROWS_AT_ONCE) {
-        let mut select = Statement::new(
-            "select count(*) - count(judged_in), max(judged_in) from files where file_key in ",
-        );
-        select.list(&keys.iter().map(|key| (*key).clone()).collect::<Vec<_>>());
-        for row in select.fetch_all(transaction).await? {
-            if row.get::<i64, _>(0) > 0 {
-                return Ok(());
-            }
-            newest = newest.max(row.get::<Option<i64>, _>(1));
-        }
-    }
-    let Some(newest) = newest else { return Ok(()) };
-    for written in written.chunks(ROWS_AT_ONCE) {
-        let mut update = Statement::new("update files set judged_in = ");
-        update.number(newest).push(" where file_key in ");
-        update.list(&written.iter().map(|file| file.key.clone()).collect::<Vec<_>>());
-        update.execute(transaction).await?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,9 @@
 //! What a run of settling did, and its line in the books.
 
 use jiff::Timestamp;
-use sqlx::{Any, Transaction};
+use sqlx::{Any, Row, Transaction};
 
+use super::statement::{ROWS_AT_ONCE, Statement};
 use super::{BatchId, LakeFile, to_sql};
 use crate::lake::path::EventDay;
 use crate::lake::table::Table;
@@ -47,4 +48,33 @@ pub(super) async fn insert_settling(
     .execute(&mut **transaction)
     .await
     .map(drop)
+}
+
+/// Marks merged files: as those they replace, or not at all when one of those bears no mark.
+pub(super) async fn mark_merged(
+    transaction: &mut Transaction<'_, Any>,
+    replaced: &[&String],
+    written: &[LakeFile],
+) -> Result<(), sqlx::Error> {
+    let mut newest = None;
+    for keys in replaced.chunks(ROWS_AT_ONCE) {
+        let mut select = Statement::new(
+            "select count(*) - count(judged_in), max(judged_in) from files where file_key in ",
+        );
+        select.list(&keys.iter().map(|key| (*key).clone()).collect::<Vec<_>>());
+        for row in select.fetch_all(transaction).await? {
+            if row.get::<i64, _>(0) > 0 {
+                return Ok(());
+            }
+            newest = newest.max(row.get::<Option<i64>, _>(1));
+        }
+    }
+    let Some(newest) = newest else { return Ok(()) };
+    for written in written.chunks(ROWS_AT_ONCE) {
+        let mut update = Statement::new("update files set judged_in = ");
+        update.number(newest).push(" where file_key in ");
+        update.list(&written.iter().map(|file| file.key.clone()).collect::<Vec<_>>());
+        update.execute(transaction).await?;
+    }
+    Ok(())
 }

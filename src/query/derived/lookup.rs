@@ -21,7 +21,7 @@ use crate::lake::catalog::{BatchId, Catalog, DerivedPart, FileFilter, LakeFile};
 use crate::lake::derived::{Derived, Origin};
 use crate::lake::table::Table;
 use crate::query::needle;
-use crate::query::table::{PART, ScanCounts, catalog_failed, scan_files};
+use crate::query::scan::{PART, ScanCounts, catalog_failed, scan_files};
 
 /// Where fewer files are visible, opening them costs no more than looking them up.
 const FILES_MIN: u64 = 8;

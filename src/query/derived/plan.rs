@@ -13,8 +13,8 @@ use datafusion::prelude::SessionContext;
 
 use crate::lake::catalog::LakeFile;
 use crate::lake::derived::{Derived, Origin};
-use crate::query::table::{LakeTable, ScanCounts};
-use crate::query::views::{CATALOG, SCHEMA};
+use crate::query::scan::ScanCounts;
+use crate::query::table::LakeTable;
 
 /// The text of a derivation. Each origin has its own.
 const fn text(derived: Derived, origin: Origin) -> &'static str {
@@ -62,9 +62,14 @@ pub(super) fn deriving(
         schema.register_table(rows(origin).to_owned(), Arc::new(ViewTable::new(plan.build()?, None)))?;
     }
     let catalog = MemoryCatalogProvider::new();
-    catalog.register_schema(SCHEMA, Arc::new(schema))?;
+    let names = &state.config_options().catalog;
+    catalog.register_schema(&names.default_schema, Arc::new(schema))?;
     let list = datafusion::catalog::MemoryCatalogProviderList::new();
-    datafusion::catalog::CatalogProviderList::register_catalog(&list, CATALOG.to_owned(), Arc::new(catalog));
+    datafusion::catalog::CatalogProviderList::register_catalog(
+        &list,
+        names.default_catalog.clone(),
+        Arc::new(catalog),
+    );
     let state =
         SessionStateBuilder::new_from_existing(state.clone()).with_catalog_list(Arc::new(list)).build();
     Ok(SessionContext::new_with_state(state))

@@ -22,7 +22,7 @@ use super::plan;
 use crate::lake::catalog::{Catalog, DerivedPart, LakeFile};
 use crate::lake::derived::{Derived, Origin};
 use crate::query::prune::Scope;
-use crate::query::table::{PART, ScanCounts, catalog_failed, scan_files};
+use crate::query::scan::{PART, ScanCounts, catalog_failed, scan_files};
 
 /// One derived table, for one query.
 pub(in crate::query) struct DerivedTable {

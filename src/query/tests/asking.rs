@@ -93,8 +93,9 @@ async fn the_lake_can_be_looked_around_in() {
         .ask("select table_name from information_schema.tables where table_schema = 'public' order by 1")
         .await;
     let all = "account_change accounts api_activity authentication cloudtrail compliance_finding configuration_item \
-               data_activity data_security_finding detection_finding finding_history findings indicators ocsf_account_change \
-               ocsf_api_activity ocsf_authentication ocsf_network vpc_flow vulnerability_finding";
+               data_activity data_security_finding detection_finding finding_history findings flows footprints indicators ip_lease \
+               ocsf_account_change ocsf_api_activity ocsf_authentication ocsf_network session_edge touches vpc_flow \
+               vulnerability_finding";
     assert_eq!(tables.join(" "), all);
 }
 
@@ -107,7 +108,8 @@ async fn a_wrong_name_is_answered_with_the_right_ones() {
         "no table lake.public.api_activty; there are api_activity, data_activity, account_change, \
          authentication, vpc_flow, vulnerability_finding, compliance_finding, detection_finding, \
          data_security_finding, configuration_item, ocsf_api_activity, ocsf_account_change, \
-         ocsf_authentication, ocsf_network, cloudtrail, findings, finding_history, accounts, indicators"
+         ocsf_authentication, ocsf_network, cloudtrail, findings, finding_history, footprints, touches, \
+         session_edge, ip_lease, flows, accounts, indicators"
     );
     let error = fixture.error("select acountid from api_activity").await;
     assert!(error.contains("Did you mean 'api_activity.accountid'"), "{error}");
@@ -210,7 +212,8 @@ async fn every_question_of_the_library_runs() {
         let (_, stats) = fixture.ask_with(question.sql, &params).await.unwrap_or_else(|error| {
             panic!("{}: {error}: {:?}", question.id, std::error::Error::source(&error))
         });
-        assert!(stats.files_opened <= 4, "{} is not bounded in time", question.id);
+        let is_bounded = question.unbounded.is_some() || stats.files_opened <= 4;
+        assert!(is_bounded, "{} is not bounded in time", question.id);
     }
 }
 
