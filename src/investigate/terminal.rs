@@ -5,6 +5,7 @@
 //! - no control code of a log reaches the terminal, and none of ours a pipe;
 //! - lines fit the terminal; in a pipe nothing is cut.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -23,6 +24,9 @@ const LINES_MAX: usize = 60;
 
 /// How wide labels are.
 const LABEL: usize = 11;
+
+/// How many of the objects of which the same is said are named; JSON has all.
+const ALIKE_SHOWN_MAX: usize = 3;
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
@@ -442,10 +446,16 @@ impl Page {
         }
         let whole = verified.iter().filter(|judged| judged.verdict == Verdict::Verified).count();
         self.title(&format!("{} ({whole}/{})", self.say(Word::Verified), verified.len()));
-        for judged in verified.iter().filter(|judged| judged.verdict != Verdict::Verified).take(LINES_MAX) {
+        let mut alike: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for judged in verified.iter().filter(|judged| judged.verdict != Verdict::Verified) {
             let why = judged.verdict.reason().unwrap_or_default();
-            let text = format!("  {:<9}  {}: {}", judged.verdict.word(), safe(&judged.object), safe(why));
-            self.wrapped("", &text);
+            alike.entry((judged.verdict.word(), why)).or_default().push(&judged.object);
+        }
+        for ((verdict, why), objects) in alike {
+            self.wrapped("  ", &format!("{verdict}: {} × {}", objects.len(), safe(why)));
+            for object in objects.iter().take(ALIKE_SHOWN_MAX) {
+                self.cut(&format!("    {}", safe(object)), None);
+            }
         }
         for judged in verified {
             if let Some(Chain::Broken { reason }) = &judged.chain {
