@@ -217,8 +217,7 @@ async fn derive_files(
         let encoded = encode(engine, (file.derived, origin, day), files).await?;
         (file.rows, file.bytes) = (encoded.rows, encoded.bytes.len() as u64);
         if file.rows > 0 {
-            let put =
-                lake.store.put(&Path::from(file.key.as_str()), PutPayload::from_bytes(encoded.bytes)).await;
+            let put = lake.put(&file.key, PutPayload::from_bytes(encoded.bytes)).await;
             put.map_err(|source| DeriveError::Store { what: "write", key: file.key.clone(), source })?;
         }
     }

@@ -42,6 +42,10 @@ pub(super) fn family(agent: &str) -> Cow<'_, str> {
     if agent.ends_with(".amazonaws.com") && !agent.contains(['/', ' ']) && !is_console(agent) {
         return Cow::Borrowed(agent);
     }
+    // `console.ec2.amazonaws.com` is a person at the console as well.
+    if is_console(agent) {
+        return Cow::Borrowed("console");
+    }
     let lower = agent.to_ascii_lowercase();
     if let Some((at, family)) = KNOWN.iter().find_map(|(word, family)| Some((lower.find(word)?, *family))) {
         if family == "AWS SDK" {
@@ -53,10 +57,24 @@ pub(super) fn family(agent: &str) -> Cow<'_, str> {
         return Cow::Borrowed(family);
     }
     let word = agent.trim_start_matches('[').split(['/', ' ', ',', ']']).next().unwrap_or(agent);
+    let word = without_uuid(word);
     match word.char_indices().nth(WORD_CHARS_MAX) {
         Some((end, _)) => Cow::Borrowed(word.get(..end).unwrap_or(word)),
         None => Cow::Borrowed(word),
     }
+}
+
+/// Some tools name each run: what comes before the UUID is the tool.
+fn without_uuid(word: &str) -> &str {
+    const UUID_CHARS: usize = 36;
+    let is_uuid = |text: &str| {
+        text.bytes().enumerate().all(|(at, byte)| {
+            if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() }
+        })
+    };
+    let mut starts = (1..word.len().saturating_sub(UUID_CHARS - 1)).filter(|at| word.is_char_boundary(*at));
+    let found = starts.find(|at| word.get(*at..at + UUID_CHARS).is_some_and(is_uuid));
+    found.and_then(|at| word.get(..at)).map_or(word, |name| name.trim_end_matches(['-', '_']))
 }
 
 fn is_console(agent: &str) -> bool {
@@ -79,6 +97,8 @@ mod tests {
         check("[aws-sdk-java/2.20.1 Linux]", "AWS SDK java");
         check("cloudformation.amazonaws.com", "cloudformation.amazonaws.com");
         check("console.amazonaws.com", "console");
+        check("console.ec2.amazonaws.com", "console");
+        check("stratus-red-team_ea782787-a65d-4fc4-9fca-0123456789ab", "stratus-red-team");
         check("[S3Console/0.4, aws-internal/3]", "console");
         check("Mozilla/5.0 (X11; Linux x86_64)", "browser");
         check("custom-agent/3 x", "custom-agent");
