@@ -14,7 +14,7 @@ use super::evidence::{Chain, Judged, Verdict};
 use super::form::{self, Lang, Word};
 use super::moment::Moment;
 use crate::query::Screen;
-use crate::query::format::text::{columns, visible};
+use crate::query::format::text::{columns, fit, visible};
 
 /// How wide text is where there is no terminal to ask.
 const WIDTH: usize = 110;
@@ -487,25 +487,6 @@ fn part(text: &Option<String>) -> &str {
 
 fn safe(text: &str) -> String {
     visible(text).into_owned()
-}
-
-/// Cuts to the columns of a terminal.
-fn fit(text: &str, width: usize) -> String {
-    if columns(text) <= width {
-        return text.to_owned();
-    }
-    let mut fitted = String::new();
-    let mut room = width.saturating_sub(1);
-    for c in text.chars() {
-        let needed = columns(c.encode_utf8(&mut [0; 4]));
-        if needed > room {
-            break;
-        }
-        room -= needed;
-        fitted.push(c);
-    }
-    fitted.push('…');
-    fitted
 }
 
 #[cfg(test)]

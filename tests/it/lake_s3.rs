@@ -60,11 +60,15 @@ fn every_object_is_written_with_a_checksum_a_key_and_a_condition() {
     assert_eq!(cloud.site.uids().len(), 49);
     cloud.site.settle().ended(0);
     assert_eq!(cloud.site.uids().len(), 49);
-    assert!(
-        cloud.s3.keys(LAKE).iter().all(|name| name.starts_with("lake/one/ext/")),
-        "{:?}",
-        cloud.s3.keys(LAKE)
-    );
+    let keys = cloud.s3.keys(LAKE);
+    let is_derived = |name: &&String| name.starts_with("lake/one/own/footprints/");
+    assert!(keys.iter().any(|name| is_derived(&name)), "{keys:?}");
+    for name in &keys {
+        let stored = cloud.s3.newest(LAKE, name).unwrap();
+        assert!(name.starts_with("lake/one/ext/") || name.starts_with("lake/one/own/"), "{name}");
+        assert!(stored.is_checked && stored.is_conditional, "{name}: {stored:?}");
+        assert_eq!(stored.kms_key.as_deref(), Some("arn:aws:kms:eu-west-1:111122223333:key/lake"));
+    }
 }
 
 #[test]

@@ -57,6 +57,10 @@ fn the_trails_meet_in_the_lake_and_never_name_each_other() {
     let mut wrong = Vec::new();
     for (folder, names) in forbidden {
         for (path, text) in sources(folder) {
+            // Evidence lies in the archive, and is read from there as the writing trail reads it.
+            if folder == "src/investigate" && path.starts_with("evidence/") {
+                continue;
+            }
             for (number, line) in (1..).zip(text.lines()) {
                 let is_named = |name: &&&str| {
                     let path = format!("crate::{name}");

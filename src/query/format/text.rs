@@ -79,6 +79,25 @@ pub(crate) fn char_columns(c: char) -> usize {
     }
 }
 
+/// Cuts to the columns of a terminal.
+pub(crate) fn fit(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let mut fitted = String::new();
+    let mut room = width.saturating_sub(1);
+    for c in text.chars() {
+        let needed = columns(c.encode_utf8(&mut [0; 4]));
+        if needed > room {
+            break;
+        }
+        room -= needed;
+        fitted.push(c);
+    }
+    fitted.push('…');
+    fitted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
