@@ -81,7 +81,7 @@ pub(super) fn put(account: &mut Account, header: &str, value: &str) {
 /// Columns that a tag of the same name must not become when the list is read.
 const COLUMNS: [&str; 6] = ["id", "name", "ou_path", "owner", "email", "status"];
 
-/// Returns a list of accounts as a CSV that [`read`] reads.
+/// Returns a list of accounts as a CSV that `[intel] accounts` reads.
 ///
 /// # Errors
 /// Never for text in memory; the CSV writer's, if it had any.

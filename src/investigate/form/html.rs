@@ -2,7 +2,7 @@
 //!
 //! Takes an answer and a language, writes a page that needs nothing else: no script, no picture or font from elsewhere, and a policy
 //! that forbids them. Promises: the answer stands first; the page reads on a phone, on a wide screen, on paper, dark and light;
-//! text of a log is text (see [`page`](super::page)).
+//! text of a log is text (`page`).
 
 use std::io::Write;
 
