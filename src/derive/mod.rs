@@ -19,8 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutPayload};
+use object_store::PutPayload;
 
 use crate::cpu;
 use crate::lake::catalog::{BatchId, Catalog, CatalogError, Derivation, DerivedFile, LakeFile};
@@ -288,8 +287,6 @@ async fn sweep(
 }
 
 async fn delete(lake: &Lake, key: &str) -> Result<(), DeriveError> {
-    match lake.store.delete(&Path::from(key)).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(source) => Err(DeriveError::Store { what: "delete", key: key.to_owned(), source }),
-    }
+    let deleted = lake.delete(key).await;
+    deleted.map_err(|source| DeriveError::Store { what: "delete", key: key.to_owned(), source })
 }

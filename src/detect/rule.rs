@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::query::library::header;
+
 /// How bad it is when a rule is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -72,11 +74,7 @@ pub fn rules() -> impl Iterator<Item = Rule> {
 
 /// A file whose header lacks something is no rule; a test reads them all.
 fn read(sql: &'static str) -> Option<Rule> {
-    let value = |name: &str| {
-        let lines = sql.lines().map_while(|line| line.strip_prefix("-- "));
-        let mut named = lines.filter_map(|line| line.split_once(':'));
-        named.find(|(key, _)| *key == name).map(|(_, value)| value.trim())
-    };
+    let value = |name: &str| header(sql).find(|(key, _)| *key == name).map(|(_, value)| value);
     let named = |name: &str| value(name)?.split_once(' ');
     let lookback: jiff::SignedDuration = hours(value("lookback")?)?;
     Some(Rule {

@@ -192,6 +192,17 @@ impl Lake {
             .flatten()
             .map_err(|source| object_store::Error::Generic { store: "folder", source: Box::new(source) })
     }
+
+    /// Deletes one object; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn delete(&self, key: &str) -> Result<(), object_store::Error> {
+        match self.store.delete(&object_store::path::Path::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Brings a new file and its name to the disk.

@@ -72,13 +72,18 @@ pub fn question(id: &str) -> Result<Question, QueryError> {
     })
 }
 
+/// Returns the header of a file of SQL: what stands before and behind the colon of its first comment lines.
+pub fn header(sql: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = sql.lines().map_while(|line| line.strip_prefix("-- "));
+    lines.filter_map(|line| line.split_once(':')).map(|(key, value)| (key.trim(), value.trim()))
+}
+
 /// A file without id and title is no question; a test reads them all.
 fn read(sql: &'static str) -> Option<Question> {
     let mut params = Vec::new();
     let (mut id, mut title, mut unbounded) = (None, None, None);
-    for line in sql.lines().map_while(|line| line.strip_prefix("-- ")) {
-        let (key, value) = line.split_once(':')?;
-        match (key.trim(), value.trim()) {
+    for line in header(sql) {
+        match line {
             ("id", value) => id = Some(value),
             ("title", value) => title = Some(value),
             ("unbounded", value) => unbounded = Some(value).filter(|reason| !reason.is_empty()),

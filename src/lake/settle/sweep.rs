@@ -8,7 +8,6 @@ use std::path::{Path as FsPath, PathBuf};
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use super::{SettleError, SettleLimits};
@@ -145,8 +144,6 @@ async fn may_commit(catalog: &Catalog, key: &str) -> Result<bool, SettleError> {
 }
 
 pub(super) async fn delete(lake: &Lake, key: &str) -> Result<(), SettleError> {
-    match lake.store.delete(&Path::from(key)).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(source) => Err(SettleError::Store { what: "delete", key: key.to_owned(), source }),
-    }
+    let deleted = lake.delete(key).await;
+    deleted.map_err(|source| SettleError::Store { what: "delete", key: key.to_owned(), source })
 }
