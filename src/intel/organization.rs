@@ -7,7 +7,7 @@
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_organizations::Client;
-use aws_sdk_organizations::error::{DisplayErrorContext, SdkError};
+use aws_sdk_organizations::error::{ProvideErrorMetadata, SdkError};
 
 use super::accounts::{Account, put};
 
@@ -29,9 +29,30 @@ pub struct OrganizationError {
 
 fn failed<E, R>(call: &'static str) -> impl FnOnce(SdkError<E, R>) -> OrganizationError
 where
-    SdkError<E, R>: std::error::Error,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
 {
-    move |error| OrganizationError { call, why: DisplayErrorContext(&error).to_string() }
+    move |error| {
+        let said = error.as_service_error().and_then(|refused| {
+            Some(format!("{}: {}", refused.code()?, refused.message().unwrap_or("refused")))
+        });
+        OrganizationError { call, why: said.unwrap_or_else(|| causes(&error)) }
+    }
+}
+
+/// What did not even get there: each cause by its first line, without those that say nothing.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        let line = text.lines().next().unwrap_or_default().trim_end_matches(". Attempted:").to_owned();
+        if line != "other" && !causes.contains(&line) {
+            causes.push(line);
+        }
+        next = cause.source();
+    }
+    causes.join(": ")
 }
 
 /// Lists all accounts, by id; `told` hears how many there are so far.

@@ -92,5 +92,14 @@ fn what_is_refused_is_told_and_no_file_is_left() {
     let (_serving, site) = serve("ListTagsForResource");
     let ran = site.run(&["org", "import"]).ended(1);
     assert!(ran.err.contains("ListTagsForResource") && ran.err.contains("organizations:List*"), "{ran:?}");
+    assert!(ran.err.contains("AccessDeniedException: not you"), "{ran:?}");
     assert!(!site.root().join("accounts.csv").exists());
+}
+
+#[test]
+fn without_credentials_that_is_said_in_one_line() {
+    let site = Site::new().with("AWS_REGION", "us-east-1").with("AWS_EC2_METADATA_DISABLED", "true");
+    let ran = site.run(&["org", "import"]).ended(1);
+    assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+    assert!(ran.err.contains("no credentials"), "{ran:?}");
 }
