@@ -21,6 +21,7 @@ pub mod error;
 pub mod event_day;
 pub mod prune;
 mod needle;
+mod element;
 pub mod scan;
 pub mod table;
 pub mod views;

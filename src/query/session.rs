@@ -17,6 +17,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::error::{Cause, QueryError};
@@ -24,7 +25,7 @@ use super::intel;
 use super::news::{self, News};
 use super::scan::{STORE_URL, ScanCounts};
 use super::views::{ATHENA_CATALOGS, CATALOG, Databases, Names, SCHEMA, Unlisted};
-use super::{athena, derived};
+use super::{athena, derived, element};
 use crate::intel::Intel;
 use crate::lake::{Catalog, Lake};
 
@@ -104,7 +105,13 @@ impl Engine {
     /// Opens a session that nothing of an earlier query reaches into.
     pub(super) fn session(&self) -> Session {
         let counts = Arc::new(ScanCounts::default());
-        let context = SessionContext::new_with_config_rt(self.config(), Arc::clone(&self.runtime));
+        let state = SessionStateBuilder::new()
+            .with_config(self.config())
+            .with_runtime_env(Arc::clone(&self.runtime))
+            .with_default_features()
+            .with_optimizer_rules(element::rules())
+            .build();
+        let context = SessionContext::new_with_state(state);
         athena::register(&context);
         derived::function::register(&context);
         if self.news.is_some() {
