@@ -12,7 +12,7 @@ use crate::ingest::archive::Archive;
 use crate::intel::Intel;
 use crate::investigate::answer::Line;
 use crate::investigate::evidence::{
-    Evidence as Record, Parts, PublicKeys, QueryText, RowSet, Verifier, export,
+    Evidence as Record, Folder, Parts, PublicKeys, QueryText, RowSet, Verifier, export,
 };
 use crate::investigate::form::{Lang, html, markdown};
 use crate::investigate::{Answer, Inquiry, Moment, SubjectKind, investigate, terminal};
@@ -112,6 +112,8 @@ pub(crate) async fn run(args: InvestigateArgs, session: Session<'_>) -> anyhow::
     let inquiry = inquiry(&args)?;
     let keys = if args.public_keys.is_empty() { &config.public_keys } else { &args.public_keys };
     let keys = PublicKeys::read(keys.iter().map(PathBuf::as_path))?;
+    // A folder that is taken is told before the work.
+    let folder = args.export.as_deref().map(Folder::make).transpose()?;
     let limits = config.query_limits();
     let intel = Intel::read(&config.intel).context("intel")?;
     let engine = Engine::new(catalog, &lake, limits)?.with_intel(intel);
@@ -123,14 +125,13 @@ pub(crate) async fn run(args: InvestigateArgs, session: Session<'_>) -> anyhow::
             answer.evidence().into_iter().filter_map(|evidence| evidence.object.clone()).collect();
         answer.verified = verifier.judge(&objects.into_iter().collect::<Vec<_>>()).await;
     }
-    if let Some(folder) = &args.export {
+    if let Some(folder) = folder {
+        let path = folder.path().display();
         let exported = export(&archive, &mut verifier, folder, &parts(&answer, now())?).await?;
         writeln!(
             err,
-            "{} files written to {}, {} records of the archive among them",
-            exported.files,
-            folder.display(),
-            exported.records
+            "{} files written to {path}, {} records of the archive among them",
+            exported.files, exported.records
         )?;
         for (evidence, why) in &exported.lost {
             writeln!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ashiato::ingest::archive::Archive;
 use ashiato::investigate::evidence::{
-    Evidence, ExportError, Parts, PublicKeys, QueryText, RowSet, Verifier, export,
+    Evidence, ExportError, Folder, Parts, PublicKeys, QueryText, RowSet, Verifier, export,
 };
 use base64::Engine as _;
 use ring::rand::SystemRandom;
@@ -331,7 +331,9 @@ fn an_export_holds_the_records_and_hashes_everything() {
     let folder = site.root().join("case");
     let exported = blocking(async {
         let (archive, mut verifier) = verifier(&site);
-        export(&archive, &mut verifier, &folder, &parts(&site, &story.logs)).await.unwrap()
+        export(&archive, &mut verifier, Folder::make(&folder).unwrap(), &parts(&site, &story.logs))
+            .await
+            .unwrap()
     });
     assert_eq!((exported.records, exported.lost.len()), (2, 1), "{exported:?}");
     assert_eq!(exported.lost[0].1, "the object has no record of this index");
@@ -374,7 +376,7 @@ fn an_export_overwrites_nothing_and_takes_no_name_from_elsewhere() {
     let run = |folder: PathBuf, parts: Parts| {
         blocking(async {
             let (archive, mut verifier) = verifier(&site);
-            export(&archive, &mut verifier, &folder, &parts).await
+            export(&archive, &mut verifier, Folder::make(&folder)?, &parts).await
         })
     };
     let taken = site.root().join("taken");

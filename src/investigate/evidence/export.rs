@@ -115,17 +115,16 @@ pub enum ExportError {
     },
 }
 
-/// Writes an answer and what it rests on into a folder that is new or empty.
+/// Writes an answer and what it rests on into a folder.
 ///
 /// # Errors
-/// Something is there already, or a file cannot be written; what was written stays, without a manifest.
+/// A file is there already or cannot be written; what was written stays, without a manifest.
 pub async fn export(
     archive: &Arc<Archive>,
     verifier: &mut Verifier,
-    folder: &Path,
+    mut out: Folder<'_>,
     parts: &Parts,
 ) -> Result<Exported, ExportError> {
-    let mut out = Folder::make(folder)?;
     for set in &parts.rows {
         out.write(Kind::Rows, &named("rows", &set.name, "jsonl")?, set.lines.as_bytes())?;
     }
@@ -219,19 +218,29 @@ struct Written {
 }
 
 /// The folder being filled.
-struct Folder<'a> {
+#[derive(Debug)]
+pub struct Folder<'a> {
     root: &'a Path,
     files: Vec<Written>,
 }
 
 impl<'a> Folder<'a> {
-    fn make(root: &'a Path) -> Result<Self, ExportError> {
+    /// Makes the folder, before the work whose result goes there.
+    ///
+    /// # Errors
+    /// Something is in it already, or it cannot be made.
+    pub fn make(root: &'a Path) -> Result<Self, ExportError> {
         let wrong = |source| ExportError::Write { path: root.to_owned(), source };
         std::fs::create_dir_all(root).map_err(wrong)?;
         if std::fs::read_dir(root).map_err(wrong)?.next().is_some() {
             return Err(ExportError::Taken { path: root.to_owned() });
         }
         Ok(Self { root, files: Vec::new() })
+    }
+
+    /// Returns where it is.
+    pub fn path(&self) -> &'a Path {
+        self.root
     }
 
     fn write(&mut self, kind: Kind, path: &str, bytes: &[u8]) -> Result<(), ExportError> {

@@ -22,7 +22,7 @@ mod verdict;
 mod verify;
 mod export;
 
-pub use export::{Evidence, ExportError, Exported, Parts, QueryText, RowSet, export};
+pub use export::{Evidence, ExportError, Exported, Folder, Parts, QueryText, RowSet, export};
 pub use place::ObjectPlace;
 pub use public_key::{KeyError, PublicKey, PublicKeys};
 pub use verdict::{Chain, Judged, Verdict};
