@@ -1,7 +1,9 @@
 -- id:         event
 -- title:      One event: who called what, from where, with its request and answer
 -- param:      event_id      the id of the event, eventID in CloudTrail
--- unbounded:  an id is an event's alone
+-- param:      account       the account's id; '' for any
+-- param:      window_start  first moment, e.g. 2025-01-01T08:00Z; the shorter the window, the fewer files are opened
+-- param:      window_end    the moment after the last
 select
   time_dt as time,
   accountid,
@@ -30,5 +32,8 @@ select
   metadata.sequence as index
 from cloudtrail
 where metadata.uid = $event_id
+  and ($account = '' or accountid = $account)
+  and time >= $window_start
+  and time < $window_end
 order by time_dt
 limit 5

@@ -1,6 +1,6 @@
 -- id:         finding
 -- title:      One finding as it is now
--- param:      finding       its uid, its ARN, or the last part of that
+-- param:      finding       its uid
 -- unbounded:  a uid is a finding's alone
 select
   finding_info.uid as uid,
@@ -27,8 +27,7 @@ select
   metadata.uid as event_id,
   metadata.log_name as object,
   metadata.sequence as index
-from findings
+from finding_history
 where finding_info.uid = $finding
-  or ends_with(finding_info.uid, '/' || $finding)
-order by time_dt desc
-limit 5
+order by time_dt desc, metadata.logged_time_dt desc, metadata.processed_time_dt desc, metadata.uid
+limit 1

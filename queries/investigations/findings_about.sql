@@ -8,44 +8,49 @@
 -- param:      window_start  first moment, e.g. 2025-01-01T08:00Z
 -- param:      window_end    the moment after the last
 select
-  finding_info.uid as uid,
-  finding_info.title as title,
-  finding_info.desc as desc,
-  finding_info.types as types,
-  finding_info.analytic.name as rule,
-  finding_info.first_seen_time_dt as first_seen,
-  finding_info.last_seen_time_dt as last_seen,
-  finding_info.created_time_dt as created,
+  uid,
+  title,
+  types,
+  rule,
+  first_seen,
+  last_seen,
+  created,
   time_dt as time,
   severity,
   severity_id,
   status,
-  metadata.product.name as product,
-  compliance.control as control,
-  compliance.status as compliance,
-  resource.uid as resource_uid,
-  resource.type as resource_type,
-  resources,
-  evidences,
+  product,
+  control,
+  compliance,
+  resources as about,
   accountid,
   region,
-  metadata.uid as event_id,
-  metadata.log_name as object,
-  metadata.sequence as index,
-  $resource <> '' and (resource.uid = $resource or any_match(resources, r -> r.uid = $resource)) as is_resource,
-  $key <> '' and any_match(evidences, e -> e.actor.user.credential_uid = $key) as is_key,
-  $name <> '' and any_match(evidences, e -> e.actor.user.name = $name) as is_principal,
-  $ip <> '' and any_match(evidences, e -> e.src_endpoint.ip = $ip or e.dst_endpoint.ip = $ip) as is_address,
-  accountid = $account as is_account
-from findings
-where time >= $window_start
-  and time < $window_end
-  and (
-    accountid = $account
-    or ($resource <> '' and (resource.uid = $resource or any_match(resources, r -> r.uid = $resource)))
-    or ($key <> '' and any_match(evidences, e -> e.actor.user.credential_uid = $key))
-    or ($name <> '' and any_match(evidences, e -> e.actor.user.name = $name))
-    or ($ip <> '' and any_match(evidences, e -> e.src_endpoint.ip = $ip or e.dst_endpoint.ip = $ip))
+  event_id,
+  object,
+  index,
+  is_resource,
+  is_key,
+  is_principal,
+  is_address
+from (
+  select
+    *,
+    row_number() over (
+      partition by uid order by time_dt desc, logged_time_dt desc, processed_time_dt desc, event_id
+    ) as age
+  from (
+    select
+      *,
+      $resource <> '' and coalesce(contains(resources, $resource), false) as is_resource,
+      $key <> '' and coalesce(contains(credentials, $key), false) as is_key,
+      $name <> '' and coalesce(contains(users, $name), false) as is_principal,
+      $ip <> '' and coalesce(contains(addresses, $ip), false) as is_address
+    from finding_states
+    where time_dt >= $window_start
   )
+  where accountid = $account or is_resource or is_key or is_principal or is_address
+)
+where age = 1
+  and time_dt < $window_end
 order by severity_id desc, time_dt desc
 limit 300

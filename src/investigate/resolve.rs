@@ -9,7 +9,7 @@ use super::answer::{Flow, Subject, SubjectKind, Window};
 use super::ask::Desk;
 use super::moment::Moment;
 use super::root::named;
-use super::rows::{EventRow, FindingRow, FlowRow, LifeRow, NamedRow};
+use super::rows::{EventRow, FindingRow, FlowRow, LifeRow, NamedRow, TouchRow};
 use super::{Inquiry, LATEST, subject};
 
 /// How far around a finding or an event is looked.
@@ -100,16 +100,8 @@ fn account_of(text: &str) -> Option<String> {
 }
 
 async fn finding(desk: &Desk<'_>, inquiry: &Inquiry) -> Focus {
-    let rows: Vec<FindingRow> = if inquiry.subject == LATEST {
-        let (from, to) = asked_times(inquiry);
-        let severity = inquiry.severity_id.to_string();
-        let values = [("severity_id", severity.as_str()), ("window_start", &from), ("window_end", &to)];
-        desk.ask("latest_finding", &values).await
-    } else {
-        desk.ask("finding", &[("finding", inquiry.subject.as_str())]).await
-    };
     let mut focus = nothing(inquiry, SubjectKind::Finding);
-    let Some(mut row) = rows.into_iter().next() else { return focus };
+    let Some(mut row) = finding_row(desk, inquiry).await else { return focus };
     focus.is_unknown = false;
     if let Some(uid) = row.uid.as_deref() {
         focus.states = desk.ask("finding_onset", &[("finding", uid)]).await;
@@ -127,8 +119,28 @@ async fn finding(desk: &Desk<'_>, inquiry: &Inquiry) -> Focus {
     focus
 }
 
+/// The finding as it is now: by its uid, by the end of that, or the latest.
+async fn finding_row(desk: &Desk<'_>, inquiry: &Inquiry) -> Option<FindingRow> {
+    let of =
+        async |uid: &str| desk.ask::<FindingRow>("finding", &[("finding", uid)]).await.into_iter().next();
+    let given = inquiry.subject.as_str();
+    let named: Vec<FindingRow> = if given == LATEST {
+        let (from, to) = asked_times(inquiry);
+        let severity = inquiry.severity_id.to_string();
+        let values = [("severity_id", severity.as_str()), ("window_start", &from), ("window_end", &to)];
+        desk.ask("latest_finding", &values).await
+    } else {
+        if let Some(row) = of(given).await {
+            return Some(row);
+        }
+        desk.ask("findings_named", &[("name", given)]).await
+    };
+    let uid = named.into_iter().find_map(|row| row.uid)?;
+    of(&uid).await
+}
+
 async fn event(desk: &Desk<'_>, inquiry: &Inquiry) -> Focus {
-    let rows: Vec<EventRow> = desk.ask("event", &[("event_id", inquiry.subject.as_str())]).await;
+    let rows = events_of_id(desk, inquiry).await;
     let mut focus = nothing(inquiry, SubjectKind::Event);
     // Of both accounts' records of one call the one that names the caller.
     let Some(row) = rows
@@ -145,6 +157,42 @@ async fn event(desk: &Desk<'_>, inquiry: &Inquiry) -> Focus {
     }
     focus.event = Some(row);
     focus
+}
+
+/// Days that are looked through for an event id, the last ones first: an id says nothing of its time, and what has it
+/// is asked of the files themselves.
+const LAST_DAYS: [u64; 3] = [2, 14, 90];
+
+async fn events_of_id(desk: &Desk<'_>, inquiry: &Inquiry) -> Vec<EventRow> {
+    let id = inquiry.subject.as_str();
+    let of = async |account: &str, from: &str, to: &str| -> Vec<EventRow> {
+        let times = [("window_start", from), ("window_end", to)];
+        let values: Vec<_> = [("event_id", id), ("account", account)].into_iter().chain(times).collect();
+        desk.ask("event", &values).await
+    };
+    let touches: Vec<TouchRow> = desk.ask("touches_of_event", &[("event_id", id)]).await;
+    for touch in &touches {
+        if let (Some(account), Some(first), Some(last)) =
+            (&touch.accountid, touch.first_seen, touch.last_seen)
+        {
+            let to = last.plus(Duration::from_secs(1)).to_string();
+            let rows = of(account, &first.to_string(), &to).await;
+            if !rows.is_empty() {
+                return rows;
+            }
+        }
+    }
+    let (from, mut to) = asked_times(inquiry);
+    let steps = LAST_DAYS.map(|days| inquiry.now.minus(Duration::from_hours(24 * days)).to_string());
+    let given = inquiry.from.is_some() || inquiry.to.is_some();
+    for step in steps.into_iter().filter(|_| !given).chain([from]) {
+        let rows = of("", &step, &to).await;
+        if !rows.is_empty() {
+            return rows;
+        }
+        to = step;
+    }
+    Vec::new()
 }
 
 fn asked_times(inquiry: &Inquiry) -> (String, String) {
@@ -217,7 +265,7 @@ async fn resource(desk: &Desk<'_>, inquiry: &Inquiry) -> Focus {
     let (from, to) = asked_times(inquiry);
     let basis = "24 hours around its last change";
     let values = [("resource", given), ("window_start", from.as_str()), ("window_end", to.as_str())];
-    let rows: Vec<super::rows::TouchRow> = desk.ask("resource_changes", &values).await;
+    let rows: Vec<TouchRow> = desk.ask("resource_changes", &values).await;
     if let Some(row) = rows.into_iter().next() {
         focus.is_unknown = false;
         focus.subject.id = row.resource.unwrap_or_default();

@@ -277,6 +277,8 @@ pub(super) struct FindingRow {
     pub(super) resource_uid: Option<String>,
     pub(super) resource_type: Option<String>,
     pub(super) resources: Option<Vec<Value>>,
+    /// The names of its resources, where there is no more of them.
+    pub(super) about: Option<Vec<String>>,
     pub(super) evidences: Option<Vec<Value>>,
     pub(super) accountid: Option<String>,
     pub(super) region: Option<String>,
@@ -296,7 +298,7 @@ impl FindingRow {
             let text = |name: &str| resource.get(name).and_then(Value::as_str);
             text("uid").or_else(|| text("name")).map(str::to_owned)
         });
-        self.resource_uid.iter().cloned().chain(listed).collect()
+        self.resource_uid.iter().cloned().chain(listed).chain(self.about.iter().flatten().cloned()).collect()
     }
 
     /// The kinds of what it is about.

@@ -25,6 +25,8 @@ pub enum Derived {
     IpLease,
     /// Who talked to whom.
     Flows,
+    /// What findings are about and how they stand.
+    FindingStates,
 }
 
 /// What derived tables are derived from.
@@ -34,17 +36,20 @@ pub enum Origin {
     CloudTrail,
     /// VPC Flow Logs.
     VpcFlow,
+    /// The tables of findings.
+    Findings,
 }
 
 impl Origin {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::CloudTrail, Self::VpcFlow];
+    pub const ALL: [Self; 3] = [Self::CloudTrail, Self::VpcFlow, Self::Findings];
 
     /// Returns its word in the catalog.
     pub const fn name(self) -> &'static str {
         match self {
             Self::CloudTrail => "cloudtrail",
             Self::VpcFlow => "vpc_flow",
+            Self::Findings => "findings",
         }
     }
 
@@ -55,6 +60,9 @@ impl Origin {
                 &[Table::ApiActivity, Table::DataActivity, Table::AccountChange, Table::Authentication]
             }
             Self::VpcFlow => &[Table::VpcFlow],
+            Self::Findings => {
+                &[Table::Vulnerability, Table::Compliance, Table::Detection, Table::DataSecurity]
+            }
         }
     }
 
@@ -65,6 +73,7 @@ impl Origin {
                 &[Derived::Footprints, Derived::Touches, Derived::SessionEdge, Derived::IpLease]
             }
             Self::VpcFlow => &[Derived::Flows, Derived::IpLease],
+            Self::Findings => &[Derived::FindingStates],
         }
     }
 
@@ -76,8 +85,8 @@ impl Origin {
 
 impl Derived {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Footprints, Self::Touches, Self::SessionEdge, Self::IpLease, Self::Flows];
+    pub const ALL: [Self; 6] =
+        [Self::Footprints, Self::Touches, Self::SessionEdge, Self::IpLease, Self::Flows, Self::FindingStates];
 
     /// Returns the name, in SQL and in keys.
     pub const fn name(self) -> &'static str {
@@ -87,6 +96,7 @@ impl Derived {
             Self::SessionEdge => "session_edge",
             Self::IpLease => "ip_lease",
             Self::Flows => "flows",
+            Self::FindingStates => "finding_states",
         }
     }
 
@@ -98,19 +108,30 @@ impl Derived {
             Self::SessionEdge => &["child_credential", "issued_at"],
             Self::IpLease => &["ip", "interface", "part"],
             Self::Flows => &["interface", "src_ip", "dst_ip", "port", "part"],
+            Self::FindingStates => &["uid", "time_dt", "part"],
+        }
+    }
+
+    /// Returns the columns that say when the events of a row were, the first and the last of them.
+    pub const fn times(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Footprints | Self::Touches | Self::IpLease | Self::Flows => ("first_seen", "last_seen"),
+            Self::SessionEdge => ("issued_at", "issued_at"),
+            Self::FindingStates => ("time_dt", "time_dt"),
         }
     }
 
     /// Returns the columns.
     pub fn schema(self) -> &'static Arc<TableSchema> {
-        static SCHEMAS: LazyLock<[Arc<TableSchema>; 5]> = LazyLock::new(|| Derived::ALL.map(columns));
-        let [footprints, touches, session_edge, ip_lease, flows] = &*SCHEMAS;
+        static SCHEMAS: LazyLock<[Arc<TableSchema>; 6]> = LazyLock::new(|| Derived::ALL.map(columns));
+        let [footprints, touches, session_edge, ip_lease, flows, finding_states] = &*SCHEMAS;
         match self {
             Self::Footprints => footprints,
             Self::Touches => touches,
             Self::SessionEdge => session_edge,
             Self::IpLease => ip_lease,
             Self::Flows => flows,
+            Self::FindingStates => finding_states,
         }
     }
 
@@ -133,6 +154,7 @@ fn columns(derived: Derived) -> Arc<TableSchema> {
         Derived::SessionEdge => include_str!("../../schemas/session_edge.txt"),
         Derived::IpLease => include_str!("../../schemas/ip_lease.txt"),
         Derived::Flows => include_str!("../../schemas/flows.txt"),
+        Derived::FindingStates => include_str!("../../schemas/finding_states.txt"),
     };
     Arc::new(TableSchema::read(list).expect("the list is well formed"))
 }
@@ -153,6 +175,9 @@ mod tests {
             let columns: Vec<_> = derived.schema().leaves.iter().map(|leaf| leaf.path.as_str()).collect();
             for column in derived.order().iter().chain(&["eventday", "accountid", "region", "part"]) {
                 assert!(columns.contains(column), "{derived}: {column}");
+            }
+            for column in [derived.times().0, derived.times().1] {
+                assert!(columns.contains(&column), "{derived}: {column}");
             }
             assert_eq!(Derived::from_name(derived.name()), Some(derived));
             assert!(Origin::ALL.iter().any(|origin| origin.derived().contains(&derived)), "{derived}");

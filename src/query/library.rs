@@ -20,7 +20,7 @@ pub struct Question {
     pub sql: &'static str,
 }
 
-const FILES: [&str; 33] = [
+const FILES: [&str; 35] = [
     include_str!("../../queries/investigations/key_life.sql"),
     include_str!("../../queries/investigations/principal_life.sql"),
     include_str!("../../queries/investigations/session_life.sql"),
@@ -40,6 +40,7 @@ const FILES: [&str; 33] = [
     include_str!("../../queries/investigations/issued_by_key.sql"),
     include_str!("../../queries/investigations/stack_operations.sql"),
     include_str!("../../queries/investigations/event.sql"),
+    include_str!("../../queries/investigations/touches_of_event.sql"),
     include_str!("../../queries/investigations/events_between.sql"),
     include_str!("../../queries/investigations/changes_by.sql"),
     include_str!("../../queries/investigations/reads_by.sql"),
@@ -47,6 +48,7 @@ const FILES: [&str; 33] = [
     include_str!("../../queries/investigations/denied_calls.sql"),
     include_str!("../../queries/investigations/sign_ins.sql"),
     include_str!("../../queries/investigations/finding.sql"),
+    include_str!("../../queries/investigations/findings_named.sql"),
     include_str!("../../queries/investigations/latest_finding.sql"),
     include_str!("../../queries/investigations/finding_onset.sql"),
     include_str!("../../queries/investigations/findings_about.sql"),

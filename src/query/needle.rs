@@ -120,6 +120,8 @@ fn column(derived: Derived, path: &str) -> Option<&'static str> {
         (Derived::Flows, "dst_endpoint.ip") => "dst_ip",
         (Derived::Flows, "src_endpoint.interface_uid") => "interface",
         (Derived::Flows, "src_endpoint.instance_uid") => "instance",
+        (Derived::FindingStates, "finding_info.uid") => "uid",
+        (Derived::FindingStates, "metadata.uid") => "event_id",
         _ => return None,
     })
 }

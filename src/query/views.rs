@@ -130,8 +130,7 @@ impl Names {
             return self.view(view).map(Some);
         }
         if let Some(derived) = Derived::from_name(name) {
-            let (catalog, counts) = (self.catalog.clone(), Arc::clone(&self.counts));
-            return Ok(Some(Arc::new(DerivedTable::new(derived, catalog, counts))));
+            return Ok(Some(self.derived(derived)));
         }
         if let Some((news, name)) = self.news.as_ref().zip(name.strip_prefix(news::PREFIX)) {
             return self.new_rows(news, name);
@@ -157,6 +156,10 @@ impl Names {
         Arc::new(LakeTable::new(table, catalog, counts))
     }
 
+    fn derived(&self, derived: Derived) -> Arc<dyn TableProvider> {
+        Arc::new(DerivedTable::new(derived, self.catalog.clone(), Arc::clone(&self.counts)))
+    }
+
     fn scan(&self, table: Table) -> Result<LogicalPlanBuilder> {
         LogicalPlanBuilder::scan(table.sql_name(), provider_as_source(self.table(table)), None)
     }
@@ -169,29 +172,24 @@ impl Names {
         }
     }
 
-    /// Of each finding the newest state. Which that is, is found on narrow rows; the wide ones are then looked
-    /// up by their evidence, so that no sort holds them.
+    /// Of each finding the newest state. Which that is, the derived table says; the wide rows are then looked up by
+    /// their evidence, so that no sort holds them.
     fn newest(&self, tables: &[Table]) -> Result<Arc<dyn TableProvider>> {
         let metadata = |name: &str| get_field(col("metadata"), name);
         let newest_first = vec![
-            col("time").sort(false, false),
-            metadata("logged_time_dt").sort(false, false),
-            metadata("processed_time_dt").sort(false, false),
-            metadata("uid").sort(true, false),
+            col("time_dt").sort(false, false),
+            col("logged_time_dt").sort(false, false),
+            col("processed_time_dt").sort(false, false),
+            col("event_id").sort(true, false),
         ];
-        let rank = row_number()
-            .partition_by(vec![get_field(col("finding_info"), "uid")])
-            .order_by(newest_first)
-            .build()?
-            .alias("rank");
-        let newest = LogicalPlanBuilder::from(self.union_plan(tables)?)
-            .window(vec![rank])?
-            .filter(col("rank").eq(lit(1_u64)))?
-            .project(vec![
-                metadata("log_name").alias("newest_log"),
-                metadata("sequence").alias("newest_sequence"),
-            ])?
-            .build()?;
+        let age = row_number().partition_by(vec![col("uid")]).order_by(newest_first).build()?.alias("age");
+        let states = self.derived(Derived::FindingStates);
+        let newest =
+            LogicalPlanBuilder::scan(Derived::FindingStates.name(), provider_as_source(states), None)?
+                .window(vec![age])?
+                .filter(col("age").eq(lit(1_u64)))?
+                .project(vec![col("object").alias("newest_log"), col("index").alias("newest_sequence")])?
+                .build()?;
         let is_it =
             [metadata("log_name").eq(col("newest_log")), metadata("sequence").eq(col("newest_sequence"))];
         let plan = LogicalPlanBuilder::from(self.union_plan(tables)?)

@@ -49,7 +49,7 @@ pub(in crate::query) async fn files(
         return Ok(None);
     }
     // A resource tells more than all else together.
-    let wanted = [Derived::Touches, Derived::Footprints, Derived::Flows]
+    let wanted = [Derived::Touches, Derived::Footprints, Derived::Flows, Derived::FindingStates]
         .into_iter()
         .filter(|derived| origin.derived().contains(derived))
         .find_map(|derived| Some((derived, needle::lookup(derived, filters)?)));
@@ -105,11 +105,12 @@ async fn passing(
     }
     let kept = Kept::new(derived, parts);
     let time = |name: &str| cast(ident(name), DataType::Int64);
+    let (first, last) = derived.times();
     let plan = LogicalPlanBuilder::scan(derived.name(), provider_as_source(Arc::new(kept)), None)?
         .filter(condition)?
         .aggregate(
             vec![ident(DERIVATION), ident(PART)],
-            vec![min(time("first_seen")).alias("first"), max(time("last_seen")).alias("last")],
+            vec![min(time(first)).alias("first"), max(time(last)).alias("last")],
         )?
         .build()?;
     let plan = state.create_physical_plan(&plan).await?;

@@ -22,9 +22,10 @@ const fn text(derived: Derived, origin: Origin) -> &'static str {
         (Derived::Footprints, _) => include_str!("../../../queries/derived/footprints.sql"),
         (Derived::Touches, _) => include_str!("../../../queries/derived/touches.sql"),
         (Derived::SessionEdge, _) => include_str!("../../../queries/derived/session_edge.sql"),
-        (Derived::IpLease, Origin::CloudTrail) => include_str!("../../../queries/derived/ip_lease.sql"),
         (Derived::IpLease, Origin::VpcFlow) => include_str!("../../../queries/derived/flow_lease.sql"),
+        (Derived::IpLease, _) => include_str!("../../../queries/derived/ip_lease.sql"),
         (Derived::Flows, _) => include_str!("../../../queries/derived/flows.sql"),
+        (Derived::FindingStates, _) => include_str!("../../../queries/derived/finding_states.sql"),
     }
 }
 
@@ -33,6 +34,7 @@ const fn rows(origin: Origin) -> &'static str {
     match origin {
         Origin::CloudTrail => "events",
         Origin::VpcFlow => "flow_events",
+        Origin::Findings => "finding_events",
     }
 }
 
