@@ -377,6 +377,8 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Join {
+    /// A call gave CloudFormation the role that it then took.
+    StackRole,
     /// A service used the session of its caller.
     Fas,
     /// The console made credentials of a sign-in.

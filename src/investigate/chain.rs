@@ -177,7 +177,7 @@ pub(super) fn parent_of(caller: &Caller, rows: &[EdgeRow]) -> Option<Step> {
         Join::Key | Join::SharedId => Confidence::High,
         _ if !others.is_empty() => Confidence::Low,
         Join::SessionTime => Confidence::High,
-        Join::Console | Join::Fas => Confidence::Medium,
+        Join::Console | Join::Fas | Join::StackRole => Confidence::Medium,
     };
     Some(Step { row: row.clone(), join, confidence, others })
 }

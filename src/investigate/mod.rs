@@ -30,6 +30,7 @@ mod undo;
 mod rank;
 mod cause;
 mod chain;
+mod stack;
 mod walk;
 mod root;
 mod lines;

@@ -3,7 +3,7 @@
 //! Takes the last caller of a walk and how the walk ended, and names the root. Promises that a session of a role of which no record says
 //! who took it is never called a person, unless its name or its source identity is set by the one who issued it.
 
-use super::answer::{Confidence, Edge, Evidence, Party, Root, RootCandidate, RootKind};
+use super::answer::{Confidence, Edge, Evidence, Join, Party, Root, RootCandidate, RootKind};
 use super::chain::Caller;
 
 /// The prefix of the roles that IAM Identity Center makes.
@@ -39,7 +39,7 @@ pub(super) fn named(arn: &str) -> Option<Named<'_>> {
 }
 
 /// Names the root. `edges` are those of the walk, the nearest first; `others` what else the last step could have been.
-pub(super) fn root(last: &Caller, edges: &[Edge], others: &[String]) -> Root {
+pub(super) fn root(last: &Caller, edges: &[Edge], others: &[RootCandidate]) -> Root {
     let mut root = identity(last, edges);
     let weakest = edges.iter().map(|edge| edge.confidence).min().unwrap_or(Confidence::High);
     if root.kind != RootKind::Unknown {
@@ -47,10 +47,7 @@ pub(super) fn root(last: &Caller, edges: &[Edge], others: &[String]) -> Root {
     }
     root.via.clone_from(&last.invoked_by);
     root.account = root.account.or_else(|| last.party.account.clone());
-    for other in others {
-        let why = "issued a session of the same name at the same time".to_owned();
-        root.runners_up.push(RootCandidate { kind: RootKind::Unknown, id: other.clone(), why });
-    }
+    root.runners_up.extend_from_slice(others);
     root.evidence = edges.iter().flat_map(|edge| edge.evidence.clone()).collect();
     root
 }
@@ -74,7 +71,12 @@ fn identity(last: &Caller, edges: &[Edge]) -> Root {
     let steps = match edges.len() {
         0 => "the call itself names it".to_owned(),
         1 => "one record issued the credentials".to_owned(),
-        count => format!("{count} records issued the credentials, one from another"),
+        count if edges.iter().all(|edge| edge.join != Join::StackRole) => {
+            format!("{count} records issued the credentials, one from another")
+        }
+        count => {
+            format!("{count} records lead to it, one of which had CloudFormation take the role for a stack")
+        }
     };
     let top = edges.last();
     match party.identity.as_deref().unwrap_or_default() {

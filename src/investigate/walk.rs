@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use super::answer::{Direction, Edge, Note, NoteKind, Root};
+use super::answer::{Direction, Edge, Note, NoteKind, Root, RootCandidate, RootKind};
 use super::ask::Desk;
 use super::chain::{Caller, DEPTH_MAX, EdgeRow, SESSION_SLACK_MS, Step, Walked, collapse, parent_of};
 use super::moment::Moment;
 use super::root::root;
+use super::stack;
 
 /// How many credentials issued downwards are followed.
 const DOWN_MAX: usize = 40;
@@ -28,7 +29,7 @@ pub(super) struct Way {
     /// The one at the beginning.
     pub(super) last: Caller,
     /// Who else the last step could have come from.
-    pub(super) others: Vec<String>,
+    pub(super) others: Vec<RootCandidate>,
 }
 
 impl Way {
@@ -50,20 +51,27 @@ pub(super) async fn up(desk: &Desk<'_>, caller: &Caller) -> Way {
             break;
         }
         edges.push(step.edge(Direction::Up, depth));
-        others = step
-            .others
-            .iter()
-            .filter_map(|row| row.parent_actor.clone().or(row.parent_principal.clone()))
-            .collect();
+        others = step.others.iter().filter_map(candidate).collect();
         let source_identity = at.source_identity.take();
         at = step.parent();
         at.source_identity = at.source_identity.or(source_identity);
         if is_end(&at) {
-            break;
+            let Some(started) = stack::started(desk, &at, &step.row, depth + 1).await else { break };
+            others.extend(started.others);
+            let Some((edge, caller)) = started.step else { break };
+            edges.push(edge);
+            at = caller;
+            continue;
         }
         at = session_of(desk, at).await;
     }
     Way { edges, last: at, others }
+}
+
+fn candidate(row: &EdgeRow) -> Option<RootCandidate> {
+    let id = row.parent_actor.clone().or(row.parent_principal.clone())?;
+    let why = "issued a session of the same name at the same time".to_owned();
+    Some(RootCandidate { kind: RootKind::Unknown, id, why })
 }
 
 /// Long-term identities have no parent.

@@ -192,11 +192,13 @@ words! {
     EdgeService: "a service takes the role", "サービスによる引き受け";
     EdgeConsole: "signs in to the console", "コンソールサインイン";
     EdgeSso: "signs in by Identity Center", "Identity Center サインイン";
+    EdgeStack: "works on a stack", "スタック操作";
     JoinKey: "by the issued key", "発行キーで一致";
     JoinShared: "by both accounts' records of the call", "両アカウントの記録で一致";
     JoinTime: "by the session's begin", "セッション開始時刻で一致";
     JoinConsole: "by the console sign-in", "コンソールサインインで一致";
     JoinFas: "by the caller's session", "呼び出し元セッションで一致";
+    JoinStack: "by the stack's role", "スタックのロールで一致";
     Up: "towards the root", "上流";
     Down: "issued with it", "派生";
     // Notes.
@@ -270,6 +272,7 @@ impl From<Join> for Word {
             Join::SessionTime => Self::JoinTime,
             Join::Console => Self::JoinConsole,
             Join::Fas => Self::JoinFas,
+            Join::StackRole => Self::JoinStack,
         }
     }
 }
@@ -307,6 +310,7 @@ pub(in crate::investigate) fn edge(kind: &str, lang: Lang) -> &str {
         "service" => Word::EdgeService,
         "console" => Word::EdgeConsole,
         "sso" => Word::EdgeSso,
+        "stack" => Word::EdgeStack,
         other => return other,
     };
     word.say(lang)

@@ -186,7 +186,7 @@ fn from_an_account_without_logs(mut story: Story) -> Scenario {
     )
 }
 
-/// CloudFormation takes a role for the stack: the service acts; who updated the stack stands in another call.
+/// CloudFormation takes a role for the stack: the service acts; who updated the stack with it stands in another call.
 fn cloudformation_with_a_role_of_its_own(mut story: Story) -> Scenario {
     let account = story.account.clone();
     let (id, arn) = group(&mut story, 22);
@@ -204,7 +204,7 @@ fn cloudformation_with_a_role_of_its_own(mut story: Story) -> Scenario {
         "cloudformation_with_a_role_of_its_own",
         &finding,
         Cause::Event(cause),
-        Root::Is("service", named(host)),
+        Root::Is("iam_user", named("mio.tanaka")),
     )
 }
 
