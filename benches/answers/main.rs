@@ -3,7 +3,8 @@
 //! `cargo bench --bench answers -- [EVENTS IN MILLIONS] [DAYS] [FOLDER]` writes the lake: day by day the archive is
 //! generated, read, settled and derived, as a worker would, with the day's clock. Each account is at work in three
 //! Regions: service roles with sessions of some hours call the same few operations again and again, people and
-//! pipelines sign in and take roles. Three needles are in it, and printed at the end: a key, an address, a bucket.
+//! pipelines sign in and take roles. Beside them are findings and flow logs. Needles are in it, and printed at the
+//! end: a key, an address, a bucket, a finding.
 //! `benches/peers/duckdb_answers.py FOLDER` then asks the same questions of the binary and of DuckDB.
 #![expect(
     clippy::unwrap_used,
@@ -17,6 +18,8 @@
 )]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
+mod beside;
+#[path = "../measure/mod.rs"]
 mod measure;
 
 use std::fmt::Write as _;
@@ -106,6 +109,7 @@ fn main() {
     for day in 0..days {
         NOW.store(FIRST_DAY + day * DAY, Ordering::Relaxed);
         deliver(&archive, (day, days), each);
+        beside::deliver(&archive, (day, days));
         NOW.store(FIRST_DAY + (day + 1) * DAY + 3600, Ordering::Relaxed);
         let read = measure(|| runtime.block_on(ingest(&archive, &catalog, &lake, now)));
         let settled = measure(|| runtime.block_on(settle_all(&catalog, &lake)));
@@ -124,7 +128,7 @@ fn main() {
     let events = (days as u64 * ACCOUNTS * 3 * each) as f64;
     let [read, settled, derived] = total.map(|cpu| cpu * 1e6 / events);
     println!(
-        "{events} events and needles: ingest {read:.2} us an event, settle {settled:.2}, derive {derived:.2}"
+        "{events} events, findings and flows beside them: ingest {read:.2} us an event, settle {settled:.2}, derive {derived:.2}"
     );
     let size = |folder: &str| size(&lake_folder.join(folder)) as f64 / 1e6;
     let (events, kept) = (size("ext"), size("own"));
@@ -139,6 +143,7 @@ fn main() {
         );
     }
     println!("key {KEY}, address {ADDRESS}, bucket {BUCKET}; the last day is {}", date(days - 1));
+    println!("finding {}", beside::finding());
 }
 
 async fn settle_all(catalog: &Catalog, lake: &Lake) {
@@ -217,13 +222,17 @@ fn deliver_one(
     }
     writer.needles((number, place), (day, days));
     text.push_str("]}");
+    let (date, stamp) = (date(day), date(day).replace('/', ""));
+    let folder = archive.join(format!("AWSLogs/o-example123/{account}/CloudTrail/{region}/{date}"));
+    let name = format!("{account}_CloudTrail_{region}_{stamp}T2355Z_{number:08x}{place:08x}.json.gz");
+    pack(&folder, &name, &text, packer);
+}
+
+fn pack(folder: &Path, name: &str, text: &str, packer: &mut libdeflater::Compressor) {
     let mut packed = vec![0; packer.gzip_compress_bound(text.len())];
     let length = packer.gzip_compress(text.as_bytes(), &mut packed).unwrap();
     packed.truncate(length);
-    let (date, stamp) = (date(day), date(day).replace('/', ""));
-    let folder = archive.join(format!("AWSLogs/o-example123/{account}/CloudTrail/{region}/{date}"));
-    std::fs::create_dir_all(&folder).unwrap();
-    let name = format!("{account}_CloudTrail_{region}_{stamp}T2355Z_{number:08x}{place:08x}.json.gz");
+    std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join(name), packed).unwrap();
 }
 

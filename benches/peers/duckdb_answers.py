@@ -21,6 +21,9 @@ parser.add_argument("--ashiato", default="target/release/ashiato")
 parser.add_argument("--key", default="AKIAIOSFODNN7PIPE001")
 parser.add_argument("--ip", default="192.0.2.146")
 parser.add_argument("--bucket", default="team-customer-exports")
+parser.add_argument(
+    "--finding", default="arn:aws:securityhub:us-east-1:100000000007:security-control/S3.8/finding/needle"
+)
 args = parser.parse_args()
 lake = f"{args.folder}/lake"
 
@@ -78,7 +81,8 @@ for name, condition, needle in QUESTIONS:
     theirs, found = timed(lambda: ask_duckdb(condition, needle))
     print(f"{name}: ashiato {ours:.2f} s, DuckDB {theirs:.2f} s\n  {rows.strip()}\n  {stats.strip()}\n  DuckDB: {found}")
 
-wall, (answer, _) = timed(lambda: ashiato("investigate", args.key, "--format", "json"))
-asked = json.loads(answer)["asked"]
-read = sum(question["bytes_read"] for question in asked)
-print(f"investigate {args.key}: {wall:.2f} s, {len(asked)} questions, {read / 1e6:.1f} MB read")
+for subject in [args.key, args.ip, f"arn:aws:s3:::{args.bucket}", args.finding, "latest"]:
+    wall, (answer, _) = timed(lambda: ashiato("investigate", subject, "--format", "json"))
+    asked = json.loads(answer)["asked"]
+    read = sum(question["bytes_read"] for question in asked)
+    print(f"investigate {subject}: {wall:.2f} s, {len(asked)} questions, {read / 1e6:.2f} MB read")
