@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Queries allocate from many threads at once, for which glibc's allocator has locks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     ashiato::cli::main()
 }

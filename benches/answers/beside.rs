@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{ACCOUNTS, ADDRESS, BUCKET, DAY, FIRST_DAY, date, pack, region};
 
 /// Findings that each account has anew each day.
-const FINDINGS: u64 = 3;
+const FINDINGS: u64 = 2;
 /// Flow records that each account has each day.
 const FLOWS: i64 = 200;
 
@@ -79,11 +79,10 @@ fn event(text: &mut String, (account, region): (u64, &str), at: i64, rest: &serd
 
 fn write_finding(text: &mut String, (number, region): (u64, &str), at: i64, kind: u64) {
     let account = 100_000_000_000 + number;
-    let controls = ["EC2.13", "IAM.3", "S3.5"];
+    let controls = ["S3.5", "EC2.13"];
     let control = controls[usize::try_from(kind).unwrap()];
     let resource = match kind {
-        0 => ("AwsEc2SecurityGroup", format!("arn:aws:ec2:{region}:{account}:security-group/sg-{at:017x}")),
-        1 => ("AwsIamUser", format!("arn:aws:iam::{account}:user/person.{}", at % 400)),
+        1 => ("AwsEc2SecurityGroup", format!("arn:aws:ec2:{region}:{account}:security-group/sg-{at:017x}")),
         _ => ("AwsS3Bucket", format!("arn:aws:s3:::team-{account}-{}", at % 50)),
     };
     let rest = json!({

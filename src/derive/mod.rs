@@ -212,14 +212,17 @@ async fn derive_files(
     let read = files.iter().map(|file| file.key.clone()).collect();
     let mut derivation = Derivation { id, origin, day, read, written };
     catalog.plan_derivation(&derivation, clock()).await?;
-    for file in &mut derivation.written {
+    // All at once: each reads the same files, whose footers are then read and understood once.
+    let written = derivation.written.iter_mut().map(|file| async {
         let encoded = encode(engine, (file.derived, origin, day), files).await?;
         (file.rows, file.bytes) = (encoded.rows, encoded.bytes.len() as u64);
-        if file.rows > 0 {
-            let put = lake.put(&file.key, PutPayload::from_bytes(encoded.bytes)).await;
-            put.map_err(|source| DeriveError::Store { what: "write", key: file.key.clone(), source })?;
+        if file.rows == 0 {
+            return Ok(());
         }
-    }
+        let put = lake.put(&file.key, PutPayload::from_bytes(encoded.bytes)).await;
+        put.map(drop).map_err(|source| DeriveError::Store { what: "write", key: file.key.clone(), source })
+    });
+    futures::future::try_join_all(written).await?;
     if let Err(error) = catalog.commit_derivation(&derivation, clock()).await {
         if matches!(error, CatalogError::Fenced { .. }) {
             // A sweep took the plan for dead, and may have been here before the files were.

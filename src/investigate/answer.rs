@@ -241,7 +241,7 @@ pub struct Cause {
     pub actor: Option<String>,
     /// The part of the request that shows it.
     pub request: Option<String>,
-    /// How it was before, as an earlier request shows it.
+    /// How it was before, as AWS Config recorded it, or else as an earlier request shows it.
     pub before: Option<String>,
     /// How it is after, as the request shows it.
     pub after: Option<String>,

@@ -3,14 +3,15 @@
 //! Takes a question's id and values and gives its rows as structs. Promises:
 //! - values are parameters and never become part of a statement;
 //! - a question that cannot be answered costs itself: it is noted, and the rows are none;
+//! - what was asked once with the same values is not asked again;
 //! - no more than [`AT_ONCE`] run at the same time, and no more than [`ROWS_MAX`] rows of one are held.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::json::writer::{JsonArray, WriterBuilder};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::answer::{Asked, Note, NoteKind};
 use crate::query::{Engine, Params, library, run};
@@ -19,7 +20,7 @@ use crate::query::{Engine, Params, library, run};
 const AT_ONCE: usize = 4;
 
 /// How many rows of one answer are held; the questions have lower limits of their own.
-const ROWS_MAX: usize = 20_000;
+const ROWS_MAX: u64 = 20_000;
 
 /// The lake, and what it was asked.
 #[derive(Debug)]
@@ -27,20 +28,44 @@ pub(super) struct Desk<'e> {
     engine: &'e Engine,
     turns: Semaphore,
     asked: Mutex<Vec<Asked>>,
+    known: Mutex<HashMap<Inquired, Arc<OnceCell<Vec<u8>>>>>,
 }
+
+/// A question and its values.
+type Inquired = (String, BTreeMap<String, String>);
 
 impl<'e> Desk<'e> {
     /// Returns a desk that has asked nothing yet.
     pub(super) fn new(engine: &'e Engine) -> Self {
-        Self { engine, turns: Semaphore::new(AT_ONCE), asked: Mutex::default() }
+        Self { engine, turns: Semaphore::new(AT_ONCE), asked: Mutex::default(), known: Mutex::default() }
     }
 
     /// Asks a question. Values that it does not want are left out.
     pub(super) async fn ask<T: DeserializeOwned>(&self, id: &str, values: &[(&str, &str)]) -> Vec<T> {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let inquired = (id.to_owned(), values);
+        let answer = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(inquired.clone()).or_default())
+        };
+        let rows = answer.get_or_init(|| self.answer(&inquired)).await;
+        serde_json::from_slice(rows).unwrap_or_else(|error| {
+            let error = error.to_string();
+            tracing::debug!(question = id, %error, "an answer could not be read");
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(asked) = asked.iter_mut().rev().find(|asked| asked.question == id) {
+                asked.error = Some(error);
+            }
+            Vec::new()
+        })
+    }
+
+    /// Gives the rows as a list of JSON objects.
+    async fn answer(&self, (id, values): &Inquired) -> Vec<u8> {
         // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
         let mut asked = Asked {
-            question: id.to_owned(),
+            question: id.clone(),
             params: BTreeMap::new(),
             rows: 0,
             files_opened: 0,
@@ -52,43 +77,42 @@ impl<'e> Desk<'e> {
         let rows = rows.unwrap_or_else(|error| {
             tracing::debug!(question = id, %error, "a question could not be answered");
             asked.error = Some(error);
-            Vec::new()
+            b"[]".to_vec()
         });
-        asked.rows = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
         rows
     }
 
-    async fn rows<T: DeserializeOwned>(
+    async fn rows(
         &self,
         id: &str,
-        values: &[(&str, &str)],
+        values: &BTreeMap<String, String>,
         asked: &mut Asked,
-    ) -> Result<Vec<T>, String> {
+    ) -> Result<Vec<u8>, String> {
         let question = library::question(id).map_err(|error| told(&error))?;
         let mut params = Params::default();
         for (name, _) in &question.params {
-            let value = values.iter().find(|(given, _)| given == name).map_or("", |(_, value)| *value);
+            let value = values.get(*name).map_or("", String::as_str);
             params = params.with(name, value);
             asked.params.insert((*name).to_owned(), value.to_owned());
         }
         let mut rows =
             Box::pin(run(self.engine, question.sql, &params)).await.map_err(|error| told(&error))?;
-        let mut held: Vec<T> = Vec::new();
+        let mut writer = WriterBuilder::new().build::<_, JsonArray>(Vec::new());
         while let Some(batch) = rows.next().await.map_err(|error| told(&error))? {
-            let mut writer = WriterBuilder::new().build::<_, JsonArray>(Vec::new());
-            let written = writer.write(&batch).and_then(|()| writer.finish());
-            written.map_err(|error| told(&error))?;
-            let read: Vec<T> = serde_json::from_slice(&writer.into_inner()).map_err(|error| told(&error))?;
-            held.extend(read);
-            if held.len() >= ROWS_MAX {
+            let room = usize::try_from(ROWS_MAX.saturating_sub(asked.rows)).unwrap_or(usize::MAX);
+            let batch = batch.slice(0, room.min(batch.num_rows()));
+            writer.write(&batch).map_err(|error| told(&error))?;
+            asked.rows += batch.num_rows() as u64;
+            if asked.rows >= ROWS_MAX {
                 break;
             }
         }
+        writer.finish().map_err(|error| told(&error))?;
         let stats = rows.stats();
         (asked.files_opened, asked.files_visible, asked.bytes_read) =
             (stats.files_opened, stats.files_visible, stats.bytes_read);
-        Ok(held)
+        Ok(writer.into_inner())
     }
 
     /// Returns what was asked, and a note for each question that had no answer.

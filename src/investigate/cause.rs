@@ -12,6 +12,7 @@ use super::control::{Call, Control, Scope, control, control_of_title};
 use super::moment::Moment;
 use super::rank::{Chosen, Ranked, Wanted, excerpt, rank};
 use super::rows::{EventRow, FindingRow, SpanRow, TouchRow};
+use super::state;
 use super::undo::takes_back;
 
 /// How many days of changes are read in full: the newest before it was noticed.
@@ -121,7 +122,15 @@ pub(super) async fn of_resource(desk: &Desk<'_>, target: &Target) -> Found {
     match rank(&rows, &wanted) {
         Ranked::Chosen(chosen) => {
             let row = chosen.row.clone();
-            Found { cause: Some(cause(*chosen, target)), row: Some(row), ..Found::default() }
+            let mut cause = cause(*chosen, target);
+            // What Config recorded is the state itself; an earlier call only asked for one.
+            let account = target.account.as_deref().or(row.accountid.as_deref());
+            if let Some(time) = row.time
+                && let Some(before) = state::before(desk, (account, &target.resources), time).await
+            {
+                cause.before = Some(before);
+            }
+            Found { cause: Some(cause), row: Some(row), ..Found::default() }
         }
         Ranked::CannotTell { why, considered } => {
             let why = format!("{why}; {}", since(desk, target).await);

@@ -27,6 +27,7 @@ mod resource;
 mod control;
 mod sign;
 mod undo;
+mod state;
 mod rank;
 mod cause;
 mod chain;

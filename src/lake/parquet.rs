@@ -27,6 +27,8 @@ const PAGE_BYTES: usize = 512 * 1024;
 const PAGE_ROWS: usize = 8 * 1024;
 /// The same of derived tables, which are read for needles more than for anything else.
 const DERIVED_PAGE_ROWS: usize = 2 * 1024;
+/// Their rows of a row group: whoever reads a page of a column reads its dictionary, and that is a row group's.
+const DERIVED_ROW_GROUP_ROWS: usize = 16 * 1024;
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,14 +117,18 @@ fn properties(schema: &TableSchema, purpose: FilePurpose, rows: Option<&RecordBa
         .set_statistics_enabled(EnabledStatistics::None)
         .set_created_by("ashiato".to_owned());
     for leaf in &schema.leaves {
-        let is_same = rows.is_some_and(|rows| is_same_in_all(rows, &leaf.path));
+        // The first rows of a sorted file say nothing of the rest.
+        let is_small = !matches!(purpose, FilePurpose::Derived { .. });
+        let is_same = is_small && rows.is_some_and(|rows| is_same_in_all(rows, &leaf.path));
         builder = leaf_properties(builder, leaf, (purpose, is_same));
     }
     let order: &[&str] = match purpose {
         FilePurpose::Hot => &[],
         FilePurpose::Settled { .. } => &["time"],
         FilePurpose::Derived { order, .. } => {
-            builder = builder.set_data_page_row_count_limit(DERIVED_PAGE_ROWS);
+            builder = builder
+                .set_data_page_row_count_limit(DERIVED_PAGE_ROWS)
+                .set_max_row_group_row_count(Some(DERIVED_ROW_GROUP_ROWS));
             order
         }
     };

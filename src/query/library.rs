@@ -20,7 +20,7 @@ pub struct Question {
     pub sql: &'static str,
 }
 
-const FILES: [&str; 35] = [
+const FILES: [&str; 36] = [
     include_str!("../../queries/investigations/key_life.sql"),
     include_str!("../../queries/investigations/principal_life.sql"),
     include_str!("../../queries/investigations/session_life.sql"),
@@ -33,6 +33,7 @@ const FILES: [&str; 35] = [
     include_str!("../../queries/investigations/resource_changes.sql"),
     include_str!("../../queries/investigations/account_changes.sql"),
     include_str!("../../queries/investigations/who_changed_resource.sql"),
+    include_str!("../../queries/investigations/resource_states.sql"),
     include_str!("../../queries/investigations/resources_named.sql"),
     include_str!("../../queries/investigations/principals_named.sql"),
     include_str!("../../queries/investigations/issued_key.sql"),

@@ -216,6 +216,7 @@ impl Scope {
             times: (self.times != Span::ALL)
                 .then(|| (self.times.first.unwrap_or(i64::MIN), self.times.last.unwrap_or(i64::MAX))),
             judged_after: None,
+            limit: None,
         }
     }
 

@@ -125,7 +125,7 @@ impl Rows {
             files_opened,
             files_visible,
             bytes_visible,
-            bytes_read: bytes_read(self.plan.as_ref()),
+            bytes_read: self.session.counts.bytes_read(),
         }
     }
 
@@ -244,12 +244,4 @@ fn running(error: &DataFusionError, limit_bytes: usize) -> QueryError {
 pub(super) fn is_gone(error: &DataFusionError) -> bool {
     let text = error.to_string();
     text.contains("Object at location") && text.contains("not found")
-}
-
-fn bytes_read(plan: &dyn ExecutionPlan) -> u64 {
-    let own = plan
-        .metrics()
-        .and_then(|metrics| metrics.sum_by_name("bytes_scanned"))
-        .map_or(0, |bytes| u64::try_from(bytes.as_usize()).unwrap_or(u64::MAX));
-    own + plan.children().into_iter().map(|child| bytes_read(child.as_ref())).sum::<u64>()
 }

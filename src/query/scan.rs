@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, Result, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -14,6 +15,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::error::QueryError;
+use super::reader::reading;
 use crate::lake::catalog::CatalogError;
 
 /// How DataFusion names the store of the lake.
@@ -25,6 +27,7 @@ pub(super) struct ScanCounts {
     visible: AtomicU64,
     visible_bytes: AtomicU64,
     opened: AtomicU64,
+    read: AtomicU64,
 }
 
 impl ScanCounts {
@@ -35,7 +38,17 @@ impl ScanCounts {
         self.opened.fetch_add(u64::try_from(opened).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Starts anew, for the second try of a query.
+    /// Adds bytes that came from the store.
+    pub(super) fn add_read(&self, bytes: u64) {
+        self.read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns how many bytes came from the store.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Starts anew, for the second try of a query; what was read for the first one stays read.
     pub(super) fn reset(&self) {
         for count in [&self.visible, &self.visible_bytes, &self.opened] {
             count.store(0, Ordering::Relaxed);
@@ -58,22 +71,23 @@ pub(super) fn catalog_failed(table: &'static str, source: CatalogError) -> DataF
 
 /// The scan of files that share their columns. DataFusion's physical filter pushdown gives it the predicate.
 pub(super) fn scan_files(
+    (state, counts): (&dyn Session, &Arc<ScanCounts>),
     schema: TableSchema,
     files: Vec<PartitionedFile>,
     columns: Vec<usize>,
-    partitions: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    scan_source(ParquetSource::new(schema), files, (columns, None, None), partitions)
+    scan_source((state, counts), ParquetSource::new(schema), files, (columns, None, None))
 }
 
 /// The same, of a source that may have a predicate already.
 pub(super) fn scan_source(
+    (state, counts): (&dyn Session, &Arc<ScanCounts>),
     source: ParquetSource,
     files: Vec<PartitionedFile>,
     (columns, limit, statistics): (Vec<usize>, Option<usize>, Option<Statistics>),
-    partitions: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let groups = FileGroup::new(files).split_files(partitions);
+    let groups = FileGroup::new(files).split_files(state.config().target_partitions());
+    let source = reading(source, state, counts)?;
     let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
         .with_file_groups(groups)
         .with_projection_indices(Some(columns))?

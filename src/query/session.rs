@@ -50,6 +50,9 @@ impl Default for QueryLimits {
 /// The most a sort holds back for merging what it spilled; DataFusion's own default.
 const MERGE_BYTES_MAX: usize = 10 << 20;
 
+/// Which part of the memory, beside it, remembers footers of files: some 50 kB each.
+const FOOTERS_SHARE: usize = 8;
+
 /// How many consumers an error names when memory is gone.
 const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
@@ -163,6 +166,7 @@ fn runtime(lake: &Lake, limits: &QueryLimits) -> Result<Arc<RuntimeEnv>> {
     let pool = TrackConsumersPool::new(FairSpillPool::new(limits.memory_bytes), CONSUMERS_NAMED);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(pool))
+        .with_metadata_cache_limit(limits.memory_bytes / FOOTERS_SHARE)
         .with_disk_manager_builder(disk)
         .build_arc()?;
     let url = ObjectStoreUrl::parse(STORE_URL)?;

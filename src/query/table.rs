@@ -153,7 +153,7 @@ impl LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.files(state, filters).await?;
+        let files = self.files(state, filters, limit).await?;
         let wanted = match projection {
             Some(indices) => self.schema.project(indices)?,
             None => self.schema.as_ref().clone(),
@@ -162,21 +162,21 @@ impl LakeTable {
             return Ok(Arc::new(EmptyExec::new(Arc::new(wanted))));
         }
         let bases = self.bases(&wanted)?;
-        let partitions = state.config().target_partitions();
+        let context = (state, &self.counts);
         // In a large file, rows that were looked up lie in few of its pages: each has a scan of its own.
         let (narrow, wide): (Vec<_>, Vec<_>) = files.into_iter().partition(Chosen::is_narrow);
         let mut scans = Vec::new();
         if narrow.len() <= NARROW_SCANS_MAX {
             for file in narrow {
                 let times = file.times;
-                scans.push(scan(self.table, vec![file], (bases.clone(), limit, times), partitions)?);
+                scans.push(scan(context, self.table, vec![file], (bases.clone(), limit, times))?);
             }
             if !wide.is_empty() {
-                scans.push(scan(self.table, wide, (bases, limit, None), partitions)?);
+                scans.push(scan(context, self.table, wide, (bases, limit, None))?);
             }
         } else {
             let all = narrow.into_iter().chain(wide).collect();
-            scans.push(scan(self.table, all, (bases, limit, None), partitions)?);
+            scans.push(scan(context, self.table, all, (bases, limit, None))?);
         }
         let scan = if scans.len() == 1 { scans.pop() } else { Some(UnionExec::try_new(scans)?) };
         compute(state, &wanted, scan.ok_or_else(|| exec_datafusion_err!("one scan is there"))?)
@@ -184,7 +184,12 @@ impl LakeTable {
 
     /// Asks the catalog, and the derived tables, where the filters name what they know. A filter that nothing can pass
     /// costs only the count.
-    async fn files(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Chosen>> {
+    async fn files(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Vec<Chosen>> {
         let (catalog, judged_after) = match &self.files {
             Files::Visible(catalog) => (catalog, None),
             Files::New(catalog, done) => (catalog, Some(*done)),
@@ -203,7 +208,9 @@ impl LakeTable {
             self.counts.add(visible, 0);
             return Ok(Vec::new());
         }
-        let filter = FileFilter { judged_after, ..scope.file_filter(self.table) };
+        // Each file has a row: where nothing else is asked, so many files have as many.
+        let limit = limit.filter(|_| filters.is_empty());
+        let filter = FileFilter { judged_after, limit, ..scope.file_filter(self.table) };
         // What is new is in few files anyway.
         let found = match judged_after {
             None => {
@@ -294,10 +301,10 @@ fn part() -> FieldRef {
 
 /// The scan of a table's files, or of the pages of them in which rows of `times` can be.
 fn scan(
+    context: (&dyn Session, &Arc<ScanCounts>),
     table: Table,
     files: Vec<Chosen>,
     (bases, limit, times): (Vec<usize>, Option<usize>, Option<Times>),
-    partitions: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = file_schema(table);
     let whole = TableSchema::builder(Arc::clone(schema)).with_table_partition_cols(vec![part()]).build();
@@ -312,7 +319,7 @@ fn scan(
     if let Some(times) = times {
         source = source.with_predicate(within(times, schema)?);
     }
-    scan_source(source, files.collect(), (bases, limit, Some(statistics)), partitions)
+    scan_source(context, source, files.collect(), (bases, limit, Some(statistics)))
 }
 
 /// `time >= first and time <= last`.

@@ -104,6 +104,8 @@ pub struct FileFilter {
     pub times: Option<(i64, i64)>,
     /// Only files with rows that no run of detections up to this one has judged.
     pub judged_after: Option<i64>,
+    /// So many files at most.
+    pub limit: Option<usize>,
 }
 
 pub(super) const COLUMNS: &str =
@@ -119,6 +121,9 @@ impl Catalog {
         let mut select = Statement::new(format!("select {COLUMNS} from files where state = 'visible'"));
         push_filter(&mut select, filter);
         select.push(" order by source_name, event_day, file_key");
+        if let Some(limit) = filter.limit.and_then(|limit| i64::try_from(limit).ok()) {
+            select.push(" limit ").number(limit);
+        }
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
         let rows = select.fetch_all(&mut transaction).await.map_err(CatalogError::doing(what))?;
         Ok(rows.iter().filter_map(read_file).collect())

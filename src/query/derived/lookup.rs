@@ -62,7 +62,7 @@ pub(in crate::query) async fn files(
     let view = catalog.derived_view(derived, origin, filter).await.map_err(failed)?;
     let bytes = view.parts.iter().map(|part| part.file.bytes).sum();
     counts.add((view.parts.len() as u64, bytes), view.parts.len());
-    let found = passing(state, derived, &view.parts, condition).await?;
+    let found = passing((state, counts), derived, &view.parts, condition).await?;
     let asked: Vec<_> = found.keys().cloned().collect();
     let known = catalog.derived_from(&asked).await.map_err(failed)?;
     if known.len() != asked.len() {
@@ -94,7 +94,7 @@ fn passes(file: &LakeFile, filter: &FileFilter, times: Option<Times>) -> bool {
 
 /// Returns which files have derived rows that pass, by derivation and part, and when.
 async fn passing(
-    state: &SessionState,
+    (state, counts): (&SessionState, &Arc<ScanCounts>),
     derived: Derived,
     parts: &[DerivedPart],
     condition: Expr,
@@ -103,7 +103,7 @@ async fn passing(
     if parts.is_empty() {
         return Ok(found);
     }
-    let kept = Kept::new(derived, parts);
+    let kept = Kept::new(derived, parts, counts);
     let time = |name: &str| cast(ident(name), DataType::Int64);
     let (first, last) = derived.times();
     let plan = LogicalPlanBuilder::scan(derived.name(), provider_as_source(Arc::new(kept)), None)?
@@ -137,17 +137,19 @@ struct Kept {
     schema: SchemaRef,
     files: Vec<PartitionedFile>,
     file_schema: SchemaRef,
+    counts: Arc<ScanCounts>,
 }
 
 impl Kept {
-    fn new(derived: Derived, parts: &[DerivedPart]) -> Self {
+    fn new(derived: Derived, parts: &[DerivedPart], counts: &Arc<ScanCounts>) -> Self {
         let file_schema = Arc::clone(&derived.schema().arrow);
         let fields: Vec<FieldRef> = file_schema.fields().iter().cloned().chain([derivation()]).collect();
         let files = (0_i32..).zip(parts).map(|(number, part)| {
             PartitionedFile::new(part.file.key.clone(), part.file.bytes)
                 .with_partition_values(vec![ScalarValue::from(number)])
         });
-        Self { schema: Arc::new(Schema::new(fields)), files: files.collect(), file_schema }
+        let (schema, counts) = (Arc::new(Schema::new(fields)), Arc::clone(counts));
+        Self { schema, files: files.collect(), file_schema, counts }
     }
 }
 
@@ -190,8 +192,7 @@ impl TableProvider for Kept {
             .with_table_partition_cols(vec![derivation()])
             .build();
         let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let partitions = state.config().target_partitions();
-        let scan = scan_files(schema, self.files.clone(), columns, partitions);
+        let scan = scan_files((state, &self.counts), schema, self.files.clone(), columns);
         Box::pin(std::future::ready(scan))
     }
 

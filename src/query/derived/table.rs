@@ -114,8 +114,7 @@ impl DerivedTable {
         }
         columns.sort_unstable();
         let files = parts.iter().map(|part| PartitionedFile::new(part.file.key.clone(), part.file.bytes));
-        let partitions = state.config().target_partitions();
-        scan_files(Arc::clone(schema).into(), files.collect(), columns, partitions)
+        scan_files((state, &self.counts), Arc::clone(schema).into(), files.collect(), columns)
     }
 
     async fn on_the_fly(
