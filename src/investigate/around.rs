@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::answer::{Companion, FindingLine, Flow, Network, Source, Usual, Window};
 use super::ask::Desk;
 use super::moment::Moment;
-use super::rows::{AddressRow, FindingRow, FlowRow, HolderRow, LifeRow, PrevalenceRow, SpanRow, UsualRow};
+use super::rows::{
+    AddressRow, DaysRow, FindingRow, FlowRow, HolderRow, LifeRow, PrevalenceRow, SpanRow, UsualRow,
+};
 use super::say;
 
 /// How many days before the window tell what is usual.
@@ -143,6 +145,18 @@ pub(super) struct Acts {
     pub(super) until: Option<Moment>,
 }
 
+/// Returns from when to when an account's CloudTrail is in the lake. The days first: they are a column of one value a
+/// file, while moments are many.
+pub(super) async fn logs_of(desk: &Desk<'_>, account: &str) -> SpanRow {
+    let days: Vec<DaysRow> = desk.ask("log_days", &[("account", account)]).await;
+    let Some((first, last)) = days.into_iter().next().and_then(|days| days.first_day.zip(days.last_day))
+    else {
+        return SpanRow::default();
+    };
+    let values = [("account", account), ("first_day", first.as_str()), ("last_day", last.as_str())];
+    desk.ask("log_span", &values).await.into_iter().next().unwrap_or_default()
+}
+
 /// Says of each trait whether it is usual for the principal.
 pub(super) async fn usual(desk: &Desk<'_>, acts: &Acts) -> Vec<Usual> {
     let (Some(since), Some(until)) = (acts.since, acts.until) else { return Vec::new() };
@@ -154,19 +168,20 @@ pub(super) async fn usual(desk: &Desk<'_>, acts: &Acts) -> Vec<Usual> {
         ("window_end", to.as_str()),
     ];
     let rows: Vec<UsualRow> = desk.ask("usual_for_principal", &values).await;
-    let span: Vec<SpanRow> = match &acts.account {
-        Some(account) => desk.ask("log_span", &[("account", account)]).await,
-        None => Vec::new(),
+    let span = match &acts.account {
+        Some(account) => logs_of(desk, account).await,
+        None => SpanRow::default(),
     };
-    let logs = span.first().and_then(|span| span.first_seen).map(|first| first.max(since.minus(days)));
+    let logs = span.first_seen.map(|first| first.max(since.minus(days)));
     let mut all = compare(&acts.principal, &rows, (since, until), logs);
     if let (Some(account), Some(network)) = (&acts.account, &acts.network) {
+        let (first_day, last_day) = (since.minus(days).day(), until.day());
         let values = [
             ("account", account.as_str()),
             ("network", network.as_str()),
             ("principal", acts.principal.as_str()),
-            ("window_start", from.as_str()),
-            ("window_end", to.as_str()),
+            ("first_day", first_day.as_str()),
+            ("last_day", last_day.as_str()),
         ];
         let found: Vec<PrevalenceRow> = desk.ask("network_prevalence", &values).await;
         if let Some(found) = found.first()

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::answer::{Candidate, Cause, CauseKind, Confidence, Flow, Line};
+use super::around::logs_of;
 use super::ask::Desk;
 use super::control::{Call, Control, Scope, control, control_of_title};
 use super::moment::Moment;
 use super::rank::{Chosen, Ranked, Wanted, excerpt, rank};
-use super::rows::{EventRow, FindingRow, SpanRow, TouchRow};
+use super::rows::{EventRow, FindingRow, TouchRow};
 use super::state;
 use super::undo::takes_back;
 
@@ -144,8 +145,8 @@ async fn since(desk: &Desk<'_>, target: &Target) -> String {
     let Some(account) = target.account.as_deref() else {
         return "the subject names no account".to_owned();
     };
-    let span: Vec<SpanRow> = desk.ask("log_span", &[("account", account)]).await;
-    match span.first().and_then(|span| Some((span.first_seen?, span.last_seen?))) {
+    let span = logs_of(desk, account).await;
+    match span.first_seen.zip(span.last_seen) {
         None => format!("the lake has no CloudTrail of the account {account}"),
         Some((first, last)) => {
             let late = target.noticed.filter(|noticed| *noticed > last.plus(Duration::from_hours(1)));

@@ -72,6 +72,14 @@ pub(super) struct PrevalenceRow {
     pub(super) of: Option<i64>,
 }
 
+/// `log_days`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DaysRow {
+    pub(super) first_day: Option<String>,
+    pub(super) last_day: Option<String>,
+}
+
 /// `log_span`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

@@ -24,7 +24,7 @@ use super::lines;
 use super::moment::Moment;
 use super::resolve::{Focus, resolve};
 use super::root::{is_instance, with_evidence};
-use super::rows::{EventRow, LifeRow, SpanRow};
+use super::rows::{EventRow, LifeRow};
 use super::walk::{self, Way};
 use super::{Inquiry, say};
 use crate::query::Engine;
@@ -424,9 +424,7 @@ async fn missing(desk: &Desk<'_>, focus: &Focus) -> Vec<Note> {
         }
     }
     if let Some(account) = focus.subject.account.as_deref() {
-        let span: Vec<SpanRow> = desk.ask("log_span", &[("account", account)]).await;
-        let first = span.first().and_then(|span| span.first_seen);
-        match first {
+        match around::logs_of(desk, account).await.first_seen {
             None => notes.push(Note {
                 kind: NoteKind::Missing,
                 text: format!("the lake has no CloudTrail of the account {account}"),

@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -155,6 +155,11 @@ fn leaf_properties(
         if leaf.unique {
             builder = builder.set_column_dictionary_enabled(column.clone(), false);
         }
+        if is_read_by_page(purpose, leaf) && !repeated {
+            builder = builder
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_encoding(column.clone(), Encoding::DELTA_BYTE_ARRAY);
+        }
         if !repeated && has_statistics(leaf) {
             builder = builder.set_column_statistics_enabled(column.clone(), EnabledStatistics::Page);
         }
@@ -165,6 +170,12 @@ fn leaf_properties(
         }
         builder
     })
+}
+
+/// Says whether a column of a derived table is mostly read for one needle. Keys and names have about as many values as
+/// rows: a dictionary of them would be read with each page. Sorted, each is told by what it has other than the last.
+fn is_read_by_page(purpose: FilePurpose, leaf: &Leaf) -> bool {
+    matches!(purpose, FilePurpose::Derived { .. }) && leaf.needle && leaf.leaf_type == LeafType::Text
 }
 
 /// Returns for how many values a bloom filter is made at most. Where a file is sorted by the column, the least and

@@ -22,7 +22,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 
-use super::scan::{STORE_URL, ScanCounts};
+use super::scan::{STORE_URL, Scans};
 
 /// What is read of a file's end to have its footer: of most settled files the footer and its indexes, in one request.
 const FOOTER_BYTES: usize = 16 * 1024;
@@ -31,7 +31,7 @@ const FOOTER_BYTES: usize = 16 * 1024;
 pub(super) fn reading(
     source: ParquetSource,
     state: &dyn Session,
-    counts: &Arc<ScanCounts>,
+    counts: &Arc<Scans>,
 ) -> Result<ParquetSource> {
     let runtime = state.runtime_env();
     let store = runtime.object_store(ObjectStoreUrl::parse(STORE_URL)?)?;
@@ -46,7 +46,7 @@ pub(super) fn reading(
 #[derive(Debug)]
 struct Counted {
     store: Arc<dyn ObjectStore>,
-    counts: Arc<ScanCounts>,
+    counts: Arc<Scans>,
 }
 
 impl fmt::Display for Counted {

@@ -2,8 +2,9 @@
 //!
 //! Takes files and the columns that are wanted; DataFusion's physical filter pushdown gives a scan its predicate.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, Result, Statistics};
@@ -13,7 +14,9 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_plan::ExecutionPlan;
+use tokio::sync::OnceCell;
 
+use super::derived::lookup::Found;
 use super::error::QueryError;
 use super::reader::reading;
 use crate::lake::catalog::CatalogError;
@@ -21,21 +24,29 @@ use crate::lake::catalog::CatalogError;
 /// How DataFusion names the store of the lake.
 pub(super) const STORE_URL: &str = "ashiato://lake/";
 
-/// Counts what the scans of one query looked at.
+/// What the scans of one query share: what they counted, and what was looked up for them.
 #[derive(Debug, Default)]
-pub(super) struct ScanCounts {
+pub(super) struct Scans {
+    /// A view of several tables asks the same of each.
+    lookups: Mutex<HashMap<String, Arc<OnceCell<Option<Vec<Found>>>>>>,
     visible: AtomicU64,
     visible_bytes: AtomicU64,
     opened: AtomicU64,
     read: AtomicU64,
 }
 
-impl ScanCounts {
+impl Scans {
     /// Adds files that were visible, and those of them that the filters left.
     pub(super) fn add(&self, (visible, bytes): (u64, u64), opened: usize) {
         self.visible.fetch_add(visible, Ordering::Relaxed);
         self.visible_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.opened.fetch_add(u64::try_from(opened).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Returns the place of what is looked up under a name.
+    pub(super) fn lookup(&self, name: String) -> Arc<OnceCell<Option<Vec<Found>>>> {
+        let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lookups.entry(name).or_default())
     }
 
     /// Adds bytes that came from the store.
@@ -50,6 +61,7 @@ impl ScanCounts {
 
     /// Starts anew, for the second try of a query; what was read for the first one stays read.
     pub(super) fn reset(&self) {
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).clear();
         for count in [&self.visible, &self.visible_bytes, &self.opened] {
             count.store(0, Ordering::Relaxed);
         }
@@ -71,7 +83,7 @@ pub(super) fn catalog_failed(table: &'static str, source: CatalogError) -> DataF
 
 /// The scan of files that share their columns. DataFusion's physical filter pushdown gives it the predicate.
 pub(super) fn scan_files(
-    (state, counts): (&dyn Session, &Arc<ScanCounts>),
+    (state, counts): (&dyn Session, &Arc<Scans>),
     schema: TableSchema,
     files: Vec<PartitionedFile>,
     columns: Vec<usize>,
@@ -81,7 +93,7 @@ pub(super) fn scan_files(
 
 /// The same, of a source that may have a predicate already.
 pub(super) fn scan_source(
-    (state, counts): (&dyn Session, &Arc<ScanCounts>),
+    (state, counts): (&dyn Session, &Arc<Scans>),
     source: ParquetSource,
     files: Vec<PartitionedFile>,
     (columns, limit, statistics): (Vec<usize>, Option<usize>, Option<Statistics>),

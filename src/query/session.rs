@@ -23,7 +23,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::error::{Cause, QueryError};
 use super::intel;
 use super::news::{self, News};
-use super::scan::{STORE_URL, ScanCounts};
+use super::scan::{STORE_URL, Scans};
 use super::views::{ATHENA_CATALOGS, CATALOG, Databases, Names, SCHEMA, Unlisted};
 use super::{athena, derived, element};
 use crate::intel::Intel;
@@ -75,7 +75,7 @@ impl fmt::Debug for Engine {
 /// The surroundings of one query.
 pub(super) struct Session {
     pub(super) context: SessionContext,
-    pub(super) counts: Arc<ScanCounts>,
+    pub(super) counts: Arc<Scans>,
 }
 
 impl Engine {
@@ -107,7 +107,7 @@ impl Engine {
 
     /// Opens a session that nothing of an earlier query reaches into.
     pub(super) fn session(&self) -> Session {
-        let counts = Arc::new(ScanCounts::default());
+        let counts = Arc::new(Scans::default());
         let state = SessionStateBuilder::new()
             .with_config(self.config())
             .with_runtime_env(Arc::clone(&self.runtime))

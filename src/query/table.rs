@@ -34,7 +34,7 @@ use datafusion::physical_plan::union::UnionExec;
 use super::derived::lookup::{self, Times};
 use super::event_day::event_day;
 use super::prune::Scope;
-use super::scan::{PART, ScanCounts, catalog_failed, scan_source};
+use super::scan::{PART, Scans, catalog_failed, scan_source};
 use crate::lake::catalog::{Catalog, FileFilter, LakeFile};
 use crate::lake::table::Table;
 
@@ -118,7 +118,7 @@ impl Chosen {
 pub(super) struct LakeTable {
     table: Table,
     files: Files,
-    counts: Arc<ScanCounts>,
+    counts: Arc<Scans>,
     schema: SchemaRef,
 }
 
@@ -130,17 +130,17 @@ impl fmt::Debug for LakeTable {
 
 impl LakeTable {
     /// Returns the table; its scans add to `counts`.
-    pub(super) fn new(table: Table, catalog: Catalog, counts: Arc<ScanCounts>) -> Self {
+    pub(super) fn new(table: Table, catalog: Catalog, counts: Arc<Scans>) -> Self {
         Self { table, files: Files::Visible(catalog), counts, schema: Arc::new(Schema::new(columns(table))) }
     }
 
     /// Returns the same of files with rows that no run of detections up to `done` has judged.
-    pub(super) fn new_since(table: Table, (catalog, done): (Catalog, i64), counts: Arc<ScanCounts>) -> Self {
+    pub(super) fn new_since(table: Table, (catalog, done): (Catalog, i64), counts: Arc<Scans>) -> Self {
         Self { files: Files::New(catalog.clone(), done), ..Self::new(table, catalog, counts) }
     }
 
     /// Returns a table of named files: their numbers are a column more.
-    pub(super) fn of(table: Table, files: Vec<(i32, LakeFile)>, counts: Arc<ScanCounts>) -> Self {
+    pub(super) fn of(table: Table, files: Vec<(i32, LakeFile)>, counts: Arc<Scans>) -> Self {
         let mut fields = columns(table);
         fields.push(part());
         Self { table, files: Files::Named(files), counts, schema: Arc::new(Schema::new(fields)) }
@@ -301,7 +301,7 @@ fn part() -> FieldRef {
 
 /// The scan of a table's files, or of the pages of them in which rows of `times` can be.
 fn scan(
-    context: (&dyn Session, &Arc<ScanCounts>),
+    context: (&dyn Session, &Arc<Scans>),
     table: Table,
     files: Vec<Chosen>,
     (bases, limit, times): (Vec<usize>, Option<usize>, Option<Times>),

@@ -20,7 +20,7 @@ use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, Log
 use super::derived::table::DerivedTable;
 use super::intel;
 use super::news::{self, News};
-use super::scan::ScanCounts;
+use super::scan::Scans;
 use super::table::LakeTable;
 use crate::intel::Intel;
 use crate::lake::catalog::Catalog;
@@ -103,7 +103,7 @@ pub(super) struct Names {
     catalog: Catalog,
     intel: Arc<Intel>,
     news: Option<Arc<News>>,
-    counts: Arc<ScanCounts>,
+    counts: Arc<Scans>,
 }
 
 impl fmt::Debug for Names {
@@ -117,7 +117,7 @@ impl Names {
     pub(super) fn new(
         catalog: Catalog,
         (intel, news): (Arc<Intel>, Option<Arc<News>>),
-        counts: Arc<ScanCounts>,
+        counts: Arc<Scans>,
     ) -> Arc<Self> {
         Arc::new(Self { catalog, intel, news, counts })
     }

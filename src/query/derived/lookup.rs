@@ -21,7 +21,7 @@ use crate::lake::catalog::{BatchId, Catalog, DerivedPart, FileFilter, LakeFile};
 use crate::lake::derived::{Derived, Origin};
 use crate::lake::table::Table;
 use crate::query::needle;
-use crate::query::scan::{PART, ScanCounts, catalog_failed, scan_files};
+use crate::query::scan::{PART, Scans, catalog_failed, scan_files};
 
 /// Where fewer files are visible, opening them costs no more than looking them up.
 const FILES_MIN: u64 = 8;
@@ -38,7 +38,7 @@ pub(in crate::query) type Found = (LakeFile, Option<Times>);
 /// Looks up which files of a table can hold rows that pass the filters. `None` where that is not known or not worth it.
 pub(in crate::query) async fn files(
     state: &dyn Session,
-    (catalog, counts): (&Catalog, &Arc<ScanCounts>),
+    (catalog, counts): (&Catalog, &Arc<Scans>),
     (table, visible): (Table, u64),
     (filter, filters): (&FileFilter, &[Expr]),
 ) -> Result<Option<Vec<Found>>> {
@@ -57,7 +57,25 @@ pub(in crate::query) async fn files(
     else {
         return Ok(None);
     };
-    let failed = |source| catalog_failed(table.sql_name(), source);
+    let of_all = FileFilter { table: None, ..filter.clone() };
+    let place = counts.lookup(format!("{derived} {condition} {of_all:?}"));
+    let found =
+        place.get_or_try_init(|| found(state, (catalog, counts), (derived, origin), (&of_all, condition)));
+    let mut files = found.await?.clone();
+    if let Some(files) = &mut files {
+        files.retain(|(file, times)| file.table == table && passes(file, filter, *times));
+    }
+    Ok(files)
+}
+
+/// Looks up which files of an origin can hold rows that pass.
+async fn found(
+    state: &SessionState,
+    (catalog, counts): (&Catalog, &Arc<Scans>),
+    (derived, origin): (Derived, Origin),
+    (filter, condition): (&FileFilter, Expr),
+) -> Result<Option<Vec<Found>>> {
+    let failed = |source| catalog_failed(derived.name(), source);
     // What is derived from what, and what is not derived yet, are of one moment.
     let view = catalog.derived_view(derived, origin, filter).await.map_err(failed)?;
     let bytes = view.parts.iter().map(|part| part.file.bytes).sum();
@@ -72,7 +90,6 @@ pub(in crate::query) async fn files(
     let mut files: Vec<Found> =
         known.into_iter().map(|(origin, file)| (file, found.get(&origin).copied())).collect();
     files.extend(view.underived.into_iter().map(|file| (file, None)));
-    files.retain(|(file, times)| file.table == table && passes(file, filter, *times));
     Ok(Some(files))
 }
 
@@ -94,7 +111,7 @@ fn passes(file: &LakeFile, filter: &FileFilter, times: Option<Times>) -> bool {
 
 /// Returns which files have derived rows that pass, by derivation and part, and when.
 async fn passing(
-    (state, counts): (&SessionState, &Arc<ScanCounts>),
+    (state, counts): (&SessionState, &Arc<Scans>),
     derived: Derived,
     parts: &[DerivedPart],
     condition: Expr,
@@ -137,11 +154,11 @@ struct Kept {
     schema: SchemaRef,
     files: Vec<PartitionedFile>,
     file_schema: SchemaRef,
-    counts: Arc<ScanCounts>,
+    counts: Arc<Scans>,
 }
 
 impl Kept {
-    fn new(derived: Derived, parts: &[DerivedPart], counts: &Arc<ScanCounts>) -> Self {
+    fn new(derived: Derived, parts: &[DerivedPart], counts: &Arc<Scans>) -> Self {
         let file_schema = Arc::clone(&derived.schema().arrow);
         let fields: Vec<FieldRef> = file_schema.fields().iter().cloned().chain([derivation()]).collect();
         let files = (0_i32..).zip(parts).map(|(number, part)| {

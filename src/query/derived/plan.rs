@@ -13,7 +13,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::lake::catalog::LakeFile;
 use crate::lake::derived::{Derived, Origin};
-use crate::query::scan::ScanCounts;
+use crate::query::scan::Scans;
 use crate::query::table::LakeTable;
 
 /// The text of a derivation. Each origin has its own.
@@ -44,7 +44,7 @@ pub(super) fn deriving(
     state: &SessionState,
     origin: Origin,
     files: &[LakeFile],
-    counts: &Arc<ScanCounts>,
+    counts: &Arc<Scans>,
 ) -> Result<SessionContext> {
     let schema = MemorySchemaProvider::new();
     let mut plan: Option<LogicalPlanBuilder> = None;

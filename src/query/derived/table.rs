@@ -22,13 +22,13 @@ use super::plan;
 use crate::lake::catalog::{Catalog, DerivedPart, LakeFile};
 use crate::lake::derived::{Derived, Origin};
 use crate::query::prune::Scope;
-use crate::query::scan::{PART, ScanCounts, catalog_failed, scan_files};
+use crate::query::scan::{PART, Scans, catalog_failed, scan_files};
 
 /// One derived table, for one query.
 pub(in crate::query) struct DerivedTable {
     derived: Derived,
     catalog: Catalog,
-    counts: Arc<ScanCounts>,
+    counts: Arc<Scans>,
     schema: SchemaRef,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Debug for DerivedTable {
 
 impl DerivedTable {
     /// Returns the table; its scans add to `counts`.
-    pub(in crate::query) fn new(derived: Derived, catalog: Catalog, counts: Arc<ScanCounts>) -> Self {
+    pub(in crate::query) fn new(derived: Derived, catalog: Catalog, counts: Arc<Scans>) -> Self {
         let fields = derived.schema().arrow.fields().iter().filter(|field| field.name() != PART);
         let schema = Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()));
         Self { derived, catalog, counts, schema }
