@@ -23,6 +23,7 @@ pub mod prune;
 mod needle;
 mod element;
 pub mod scan;
+mod shared;
 mod reader;
 pub mod table;
 pub mod views;

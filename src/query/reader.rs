@@ -22,7 +22,10 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 
-use super::scan::{STORE_URL, Scans};
+use super::shared::Scans;
+
+/// How DataFusion names the store of the lake.
+pub(super) const STORE_URL: &str = "ashiato://lake/";
 
 /// What is read of a file's end to have its footer: of most settled files the footer and its indexes, in one request.
 const FOOTER_BYTES: usize = 16 * 1024;

@@ -31,10 +31,11 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 
-use super::derived::lookup::{self, Times};
+use super::derived::lookup;
 use super::event_day::event_day;
 use super::prune::Scope;
-use super::scan::{PART, Scans, catalog_failed, scan_source};
+use super::scan::{PART, catalog_failed, scan_source};
+use super::shared::{Scans, Times};
 use crate::lake::catalog::{Catalog, FileFilter, LakeFile};
 use crate::lake::table::Table;
 

@@ -20,7 +20,7 @@ use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, Log
 use super::derived::table::DerivedTable;
 use super::intel;
 use super::news::{self, News};
-use super::scan::Scans;
+use super::shared::Scans;
 use super::table::LakeTable;
 use crate::intel::Intel;
 use crate::lake::catalog::Catalog;

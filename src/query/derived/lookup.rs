@@ -21,19 +21,14 @@ use crate::lake::catalog::{BatchId, Catalog, DerivedPart, FileFilter, LakeFile};
 use crate::lake::derived::{Derived, Origin};
 use crate::lake::table::Table;
 use crate::query::needle;
-use crate::query::scan::{PART, Scans, catalog_failed, scan_files};
+use crate::query::scan::{PART, catalog_failed, scan_files};
+use crate::query::shared::{Found, Scans, Times};
 
 /// Where fewer files are visible, opening them costs no more than looking them up.
 const FILES_MIN: u64 = 8;
 
 /// The place of a derived file in the list, as a column of its rows.
 const DERIVATION: &str = "derivation";
-
-/// Times in which rows that pass lie, epoch milliseconds, first and last.
-pub(in crate::query) type Times = (i64, i64);
-
-/// A file that may hold rows that pass, and when.
-pub(in crate::query) type Found = (LakeFile, Option<Times>);
 
 /// Looks up which files of a table can hold rows that pass the filters. `None` where that is not known or not worth it.
 pub(in crate::query) async fn files(

@@ -13,7 +13,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::lake::catalog::LakeFile;
 use crate::lake::derived::{Derived, Origin};
-use crate::query::scan::Scans;
+use crate::query::shared::Scans;
 use crate::query::table::LakeTable;
 
 /// The text of a derivation. Each origin has its own.

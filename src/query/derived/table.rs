@@ -22,7 +22,8 @@ use super::plan;
 use crate::lake::catalog::{Catalog, DerivedPart, LakeFile};
 use crate::lake::derived::{Derived, Origin};
 use crate::query::prune::Scope;
-use crate::query::scan::{PART, Scans, catalog_failed, scan_files};
+use crate::query::scan::{PART, catalog_failed, scan_files};
+use crate::query::shared::Scans;
 
 /// One derived table, for one query.
 pub(in crate::query) struct DerivedTable {
