@@ -243,7 +243,7 @@ pub struct Cause {
     pub request: Option<String>,
     /// How it was before, as AWS Config recorded it, or else as an earlier request shows it.
     pub before: Option<String>,
-    /// How it is after, as the request shows it.
+    /// How it is after, as AWS Config recorded it, or else as the request shows it.
     pub after: Option<String>,
     /// Why this event.
     pub why: String,

@@ -127,9 +127,9 @@ pub(super) async fn of_resource(desk: &Desk<'_>, target: &Target) -> Found {
             // What Config recorded is the state itself; an earlier call only asked for one.
             let account = target.account.as_deref().or(row.accountid.as_deref());
             if let Some(time) = row.time
-                && let Some(before) = state::before(desk, (account, &target.resources), time).await
+                && let Some(recorded) = state::recorded(desk, (account, &target.resources), time).await
             {
-                cause.before = Some(before);
+                (cause.before, cause.after) = (Some(recorded.before), Some(recorded.after));
             }
             Found { cause: Some(cause), row: Some(row), ..Found::default() }
         }

@@ -31,12 +31,19 @@ struct StateRow {
     supplementary: Option<String>,
 }
 
-/// Says how a resource was before a change, by the first of its names that Config knows.
-pub(super) async fn before(
+/// The settings that changed, as they were and as they became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Recorded {
+    pub(super) before: String,
+    pub(super) after: String,
+}
+
+/// Says what changed, by the first name of a resource that Config knows.
+pub(super) async fn recorded(
     desk: &Desk<'_>,
     (account, resources): (Option<&str>, &[String]),
     changed: Moment,
-) -> Option<String> {
+) -> Option<Recorded> {
     let account = account?;
     let (from, to) = (changed.minus(BEFORE).to_string(), changed.plus(AFTER).to_string());
     for resource in resources.iter().take(3) {
@@ -44,15 +51,15 @@ pub(super) async fn before(
         let values: Vec<_> =
             [("account", account), ("resource", resource.as_str())].into_iter().chain(times).collect();
         let states: Vec<StateRow> = desk.ask("resource_states", &values).await;
-        if let Some(said) = compare(&states, changed) {
-            return Some(said);
+        if let Some(recorded) = compare(&states, changed) {
+            return Some(recorded);
         }
     }
     None
 }
 
 /// Takes states in their order.
-fn compare(states: &[StateRow], changed: Moment) -> Option<String> {
+fn compare(states: &[StateRow], changed: Moment) -> Option<Recorded> {
     let is_before = |state: &StateRow| state.time.is_some_and(|time| time < changed);
     let after_at = states.iter().position(|state| !is_before(state))?;
     let (before, after) = (states.get(after_at.checked_sub(1)?)?, states.get(after_at)?);
@@ -64,14 +71,17 @@ fn compare(states: &[StateRow], changed: Moment) -> Option<String> {
     if paths.is_empty() {
         return None;
     }
-    let told = paths.iter().take(SETTINGS_MAX).map(|path| {
-        let value = old.get(*path).map_or("none", String::as_str);
-        format!("{path} {}", value.chars().take(VALUE_CHARS_MAX).collect::<String>())
-    });
-    let told = told.collect::<Vec<_>>().join(", ");
-    let more = paths.len().saturating_sub(SETTINGS_MAX);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Some(format!("{told}{more} (AWS Config at {})", before.time?.plain()))
+    let tell = |settings: &BTreeMap<String, String>, at: Moment| {
+        let told = paths.iter().take(SETTINGS_MAX).map(|path| {
+            let value = settings.get(*path).map_or("none", String::as_str);
+            format!("{path} {}", value.chars().take(VALUE_CHARS_MAX).collect::<String>())
+        });
+        let told = told.collect::<Vec<_>>().join(", ");
+        let more = paths.len().saturating_sub(SETTINGS_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{told}{more} (AWS Config at {})", at.plain())
+    };
+    Some(Recorded { before: tell(&old, before.time?), after: tell(&new, after.time?) })
 }
 
 impl StateRow {
@@ -125,9 +135,13 @@ mod tests {
         let old = state("2026-01-01T00:00:00Z", open);
         let before = state("2026-02-03T09:00:00Z", guarded);
         let after = state("2026-02-04T10:01:00Z", open);
+        let expected = |text: &str, at: &str| format!("{text} (AWS Config at {at})");
         assert_eq!(
-            compare(&[old.clone(), before.clone(), after.clone()], changed).as_deref(),
-            Some("Policy.text none, PublicAccessBlock.policy true (AWS Config at 2026-02-03 09:00:00)")
+            compare(&[old.clone(), before.clone(), after.clone()], changed),
+            Some(Recorded {
+                before: expected("Policy.text none, PublicAccessBlock.policy true", "2026-02-03 09:00:00"),
+                after: expected("Policy.text {}, PublicAccessBlock.policy false", "2026-02-04 10:01:00"),
+            })
         );
         assert_eq!(compare(&[old.clone(), before.clone()], changed), None, "nothing after it");
         assert_eq!(compare(std::slice::from_ref(&after), changed), None, "nothing before it");

@@ -214,7 +214,9 @@ impl Page {
         self.one(&cause.line);
         self.labelled(Word::Sure, self.say(cause.confidence));
         self.labelled(Word::Because, &safe(&cause.why));
-        for (label, text) in [(Word::Request, &cause.request), (Word::Before, &cause.before)] {
+        let after = cause.after.clone().filter(|after| Some(after) != cause.request.as_ref());
+        let told = [(Word::Request, &cause.request), (Word::Before, &cause.before), (Word::After, &after)];
+        for (label, text) in told {
             if let Some(text) = text {
                 self.labelled(label, &safe(text));
             }
