@@ -14,11 +14,14 @@ pub(super) type Times = (i64, i64);
 /// A file that may hold rows that pass, and when.
 pub(super) type Found = (LakeFile, Option<Times>);
 
+/// What was looked up under one name: the files, or that they are not known that way.
+type LookedUp = Arc<OnceCell<Option<Vec<Found>>>>;
+
 /// One for each query.
 #[derive(Debug, Default)]
 pub(super) struct Scans {
     /// A view of several tables asks the same of each.
-    lookups: Mutex<HashMap<String, Arc<OnceCell<Option<Vec<Found>>>>>>,
+    lookups: Mutex<HashMap<String, LookedUp>>,
     visible: AtomicU64,
     visible_bytes: AtomicU64,
     opened: AtomicU64,
@@ -34,7 +37,7 @@ impl Scans {
     }
 
     /// Returns the place of what is looked up under a name.
-    pub(super) fn lookup(&self, name: String) -> Arc<OnceCell<Option<Vec<Found>>>> {
+    pub(super) fn lookup(&self, name: String) -> LookedUp {
         let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(lookups.entry(name).or_default())
     }
