@@ -117,11 +117,16 @@ mod tests {
             }
             if question.unbounded.is_none() {
                 // Sums of a day lie in the window when any of them does.
-                let starts =
-                    ["time >= $window_start", "last_seen >= $window_start", "issued_at >= $window_start"];
-                let ends = ["time < $window_end", "first_seen < $window_end", "issued_at < $window_end"];
-                assert!(starts.iter().any(|start| body.contains(start)), "{}", question.id);
-                assert!(ends.iter().any(|end| body.contains(end)), "{}", question.id);
+                let bounds = [
+                    ("time >= $window_start", "time < $window_end"),
+                    ("time_dt >= $window_start", "time_dt < $window_end"),
+                    ("last_seen >= $window_start", "first_seen < $window_end"),
+                    ("issued_at >= $window_start", "issued_at < $window_end"),
+                    ("eventday >= $first_day", "eventday <= $last_day"),
+                    ("eventday in ($first_day, $last_day)", ""),
+                ];
+                let is_bounded = |(start, end): &(&str, &str)| body.contains(start) && body.contains(end);
+                assert!(bounds.iter().any(is_bounded), "{}", question.id);
             }
         }
     }

@@ -93,7 +93,7 @@ async fn the_lake_can_be_looked_around_in() {
         .ask("select table_name from information_schema.tables where table_schema = 'public' order by 1")
         .await;
     let all = "account_change accounts api_activity authentication cloudtrail compliance_finding configuration_item \
-               data_activity data_security_finding detection_finding finding_history findings flows footprints indicators ip_lease \
+               data_activity data_security_finding detection_finding finding_history finding_states findings flows footprints indicators ip_lease \
                ocsf_account_change ocsf_api_activity ocsf_authentication ocsf_network session_edge touches vpc_flow \
                vulnerability_finding";
     assert_eq!(tables.join(" "), all);
@@ -109,7 +109,7 @@ async fn a_wrong_name_is_answered_with_the_right_ones() {
          authentication, vpc_flow, vulnerability_finding, compliance_finding, detection_finding, \
          data_security_finding, configuration_item, ocsf_api_activity, ocsf_account_change, \
          ocsf_authentication, ocsf_network, cloudtrail, findings, finding_history, footprints, touches, \
-         session_edge, ip_lease, flows, accounts, indicators"
+         session_edge, ip_lease, flows, finding_states, accounts, indicators"
     );
     let error = fixture.error("select acountid from api_activity").await;
     assert!(error.contains("Did you mean 'api_activity.accountid'"), "{error}");
