@@ -40,7 +40,7 @@ use measure::{ingest, measure, open};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ACCOUNTS: u64 = 500;
-/// Where each account's second Region is; the others are us-east-1 and one for all.
+/// The Regions that accounts have as their own; us-east-1 is beside them.
 const REGIONS: [&str; 15] = [
     "us-west-2",
     "eu-west-1",

@@ -153,8 +153,12 @@ pub(super) async fn logs_of(desk: &Desk<'_>, account: &str) -> SpanRow {
     else {
         return SpanRow::default();
     };
-    let values = [("account", account), ("first_day", first.as_str()), ("last_day", last.as_str())];
-    desk.ask("log_span", &values).await.into_iter().next().unwrap_or_default()
+    let of = async |day: &str| {
+        let rows: Vec<SpanRow> = desk.ask("log_span", &[("account", account), ("day", day)]).await;
+        rows.into_iter().next().unwrap_or_default()
+    };
+    let (begin, end) = futures::join!(of(&first), of(&last));
+    SpanRow { first_seen: begin.first_seen, last_seen: end.last_seen }
 }
 
 /// Says of each trait whether it is usual for the principal.

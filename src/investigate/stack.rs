@@ -109,10 +109,10 @@ fn people<'a>(rows: impl Iterator<Item = &'a EventRow>, but: Option<&str>, why: 
     ids.into_iter().map(candidate).collect()
 }
 
-/// The role that a call gives to the stack.
+/// The role that a call has CloudFormation take: of a stack, or the one that administers a stack set.
 fn role_of(row: &EventRow) -> Option<String> {
     let request: Value = serde_json::from_str(row.request.as_deref()?).ok()?;
-    let role = request.get("roleARN").or_else(|| request.get("executionRoleName"));
+    let role = request.get("roleARN").or_else(|| request.get("administrationRoleARN"));
     role.and_then(Value::as_str).map(str::to_owned)
 }
 
@@ -155,6 +155,9 @@ mod tests {
         check(&[mio.clone(), mio], Some(("mio", Confidence::Medium)), &[]);
         check(&[call("ken", "UpdateStack", Some("arn:aws:iam::111122223333:role/other"), 40)], None, &[]);
         check(&[call("ken", "UpdateStack", None, 40), call("mio", "CreateStack", None, 41)], None, &["ken"]);
+        let mut of_set = call("mio", "UpdateStackSet", None, 40);
+        of_set.request = Some(format!(r#"{{"administrationRoleARN":"{ROLE}"}}"#));
+        check(&[of_set], Some(("mio", Confidence::Medium)), &[]);
         check(&[], None, &[]);
     }
 }

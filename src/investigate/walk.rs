@@ -45,18 +45,18 @@ impl Way {
 pub(super) async fn up(desk: &Desk<'_>, caller: &Caller) -> Way {
     let (mut at, mut edges, mut others, mut walked) =
         (caller.clone(), Vec::new(), Vec::new(), Walked::default());
-    for depth in 1..=DEPTH_MAX {
+    for _ in 0..DEPTH_MAX {
         let Some(step) = step_up(desk, &at).await else { break };
         if !walked.takes(&step.row) {
             break;
         }
-        edges.push(step.edge(Direction::Up, depth));
+        edges.push(step.edge(Direction::Up, next_depth(&edges)));
         others = step.others.iter().filter_map(candidate).collect();
         let source_identity = at.source_identity.take();
         at = step.parent();
         at.source_identity = at.source_identity.or(source_identity);
         if is_end(&at) {
-            let Some(started) = stack::started(desk, &at, &step.row, depth + 1).await else { break };
+            let Some(started) = stack::started(desk, &at, &step.row, next_depth(&edges)).await else { break };
             others.extend(started.others);
             let Some((edge, caller)) = started.step else { break };
             edges.push(edge);
@@ -66,6 +66,10 @@ pub(super) async fn up(desk: &Desk<'_>, caller: &Caller) -> Way {
         at = session_of(desk, at).await;
     }
     Way { edges, last: at, others }
+}
+
+fn next_depth(edges: &[Edge]) -> u32 {
+    u32::try_from(edges.len()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 fn candidate(row: &EdgeRow) -> Option<RootCandidate> {
