@@ -169,9 +169,11 @@ async fn derive_all(engine: &Engine, catalog: &Catalog, lake: &Lake) {
             LATE.fetch_max((began.elapsed() - pause).as_millis() as i64, Ordering::Relaxed);
         }
     });
-    derive((engine, catalog, lake), DeriveLimits::default(), now, |_, _, _| ControlFlow::Continue(()))
-        .await
-        .unwrap();
+    derive((engine, catalog, lake), (Due::Settled, DeriveLimits::default()), now, |_, _, _| {
+        ControlFlow::Continue(())
+    })
+    .await
+    .unwrap();
     ticker.abort_all();
 }
 

@@ -6,6 +6,8 @@ use std::time::Instant;
 use super::{Ending, Session, now, table};
 use crate::config::Config;
 use crate::derive::{DeriveLimits, DeriveSummary, derive};
+use crate::lake::catalog::Due;
+use crate::lake::path::EventDay;
 use crate::lake::settle::SettleLimits;
 use crate::lake::{Catalog, Lake};
 use crate::query::Engine;
@@ -50,14 +52,24 @@ pub(super) async fn keep(
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     let engine = Engine::new(catalog.clone(), lake, config.query_limits())?;
-    let summary = derive((&engine, catalog, lake), limits(&config.settle), now, |origin, day, done| {
-        if let Some(err) = &mut told {
-            // A closed stderr is no reason to stop.
-            drop(writeln!(err, "{} {day}: {} rows of {} files", origin.name(), done.rows, done.files_read));
-        }
-        ControlFlow::Continue(())
-    })
-    .await?;
+    let mut summary = DeriveSummary::default();
+    for due in [Due::Settled, Due::HotSince(EventDay::BOUNDS.0)] {
+        let limits = (due, limits(&config.settle));
+        let one = derive((&engine, catalog, lake), limits, now, |origin, day, done| {
+            if let Some(err) = &mut told {
+                // A closed stderr is no reason to stop.
+                drop(writeln!(
+                    err,
+                    "{} {day}: {} rows of {} files",
+                    origin.name(),
+                    done.rows,
+                    done.files_read
+                ));
+            }
+            ControlFlow::Continue(())
+        });
+        summary = summary.and(one.await?);
+    }
     let DeriveSummary { files_read, rows_read, rows, bytes, swept, .. } = summary;
     writeln!(
         out,

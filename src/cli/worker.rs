@@ -16,7 +16,10 @@ use crate::ingest::archive::Archive;
 use crate::ingest::progress::{Progress, Totals};
 use crate::ingest::sqs::{SqsQueue, SqsSettings};
 use crate::ingest::{IngestLimits, Outage, Trail};
-use crate::lake::settle::{Schedule, SettleSummary, keep_settled};
+use crate::lake::catalog::{Due, Duty};
+use crate::lake::elected::{Schedule, take_turns};
+use crate::lake::path::EventDay;
+use crate::lake::settle::{SettleSummary, keep_settled};
 use crate::lake::{Catalog, Lake};
 use crate::query::Engine;
 
@@ -74,7 +77,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let queue = SqsQueue::open(settings.clone(), &aws).await;
     let progress = Arc::new(Progress::default());
     let (stop, stopped) = watch::channel(false);
-    let schedule = Schedule { every: config.settle.every, lease: limits.lease, clock: now };
+    let every = |every| Schedule { every, lease: limits.lease, clock: now };
     let (catalog_settled, lake_settled) = (catalog.clone(), lake.clone());
     let engine = Engine::new(catalog_settled.clone(), &lake_settled, query_limits)?;
     let trail = Arc::new(Trail {
@@ -90,15 +93,26 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         Some(address) => Some(health::serve(address, Arc::clone(&trail), settings).await?),
         None => None,
     };
+    let (catalog_kept, lake_kept) = (&catalog_settled, &lake_settled);
+    let derive_due = async |due| {
+        let limits = (due, super::derive::limits(&config.settle));
+        derive_until((&engine, catalog_kept, lake_kept), limits, &stopped).await
+    };
     let settling = async {
-        if !schedule.every.is_zero() {
-            let places = (&catalog_settled, &lake_settled);
+        if !config.settle.every.is_zero() {
+            let (places, schedule) = ((catalog_kept, lake_kept), every(config.settle.every));
             keep_settled(places, &config.settle, schedule, stopped.clone(), async |done| {
                 say_settled(done);
-                let limits = super::derive::limits(&config.settle);
-                derive_settled((&engine, places.0, places.1), limits, &stopped).await;
+                derive_due(Due::Settled).await;
             })
             .await;
+        }
+    };
+    let deriving = async {
+        if !config.settle.derive_every.is_zero() {
+            let (duty, schedule) = ((catalog_kept, Duty::Derive), every(config.settle.derive_every));
+            let run = async || derive_due(Due::HotSince(yesterday(now()))).await;
+            take_turns(duty, schedule, stopped.clone(), run, async |()| ()).await;
         }
     };
     let lanes = async {
@@ -107,7 +121,7 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         stop.send_replace(true);
         ended
     };
-    let work = async { tokio::join!(lanes, settling).0 };
+    let work = async { tokio::join!(lanes, settling, deriving).0 };
     tokio::pin!(work);
     let mut tell = tokio::time::interval(TELL_EVERY);
     let mut told = Totals::default();
@@ -160,22 +174,32 @@ fn say_settled(done: SettleSummary) {
 }
 
 /// Derives what is settled now; what fails is tried again after the next settling, and computed for queries until then.
-async fn derive_settled(
+async fn derive_until(
     places: (&Engine, &Catalog, &Lake),
-    limits: DeriveLimits,
+    due: (Due, DeriveLimits),
     stopped: &watch::Receiver<bool>,
-) {
-    let derived = derive(places, limits, now, |_, _, _| {
+) -> Option<()> {
+    let derived = derive(places, due, now, |_, _, _| {
         if *stopped.borrow() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     match derived.await {
         Ok(DeriveSummary { derivations, files_read, rows_read, rows, bytes, swept }) => {
             tracing::info!(derivations, files_read, rows_read, rows, bytes, swept, "derived");
+            Some(())
         }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "deriving failed, it is tried again");
+            None
         }
     }
+}
+
+/// The first day whose hot files are derived before they are settled. Those of days long past come by the thousand when
+/// an archive is read in, and are settled before anybody asks.
+fn yesterday(now: jiff::Timestamp) -> EventDay {
+    let day =
+        now.checked_sub(Duration::from_hours(24)).ok().and_then(|then| EventDay::of(then.as_millisecond()));
+    day.unwrap_or(EventDay::BOUNDS.1)
 }
 
 /// Says what was done since the last time; an alarm may sum it up, or miss it when nobody says it.

@@ -138,7 +138,7 @@ pub enum ConfigError {
 }
 
 /// Every setting, as the file spells it. A variable is `ASHIATO_` and the key in capitals, dots as underscores.
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 33] = [
     "lake",
     "lake_kms_key",
     "lake_acl",
@@ -160,6 +160,7 @@ const KEYS: [&str; 32] = [
     "worker.shutdown_deadline",
     "worker.local_files",
     "settle.every",
+    "settle.derive_every",
     "settle.jobs",
     "settle.input_bytes_max",
     "settle.file_bytes_max",

@@ -100,6 +100,7 @@ struct WrittenWorker {
 #[serde(deny_unknown_fields, default)]
 struct WrittenSettle {
     every: Option<String>,
+    derive_every: Option<String>,
     jobs: Option<usize>,
     input_bytes_max: Option<u64>,
     file_bytes_max: Option<usize>,
@@ -221,6 +222,7 @@ impl Written {
         )?;
         settle.spill_folder = self.settle.spill_folder;
         put_duration(&mut settle.every, self.settle.every.as_deref(), "settle.every")?;
+        put_duration(&mut settle.derive_every, self.settle.derive_every.as_deref(), "settle.derive_every")?;
         put_duration(&mut settle.hot_grace, self.settle.hot_grace.as_deref(), "settle.hot_grace")?;
         put_duration(&mut settle.orphan_age, self.settle.orphan_age.as_deref(), "settle.orphan_age")?;
         put_duration(&mut config.detect.lease, self.detect.lease.as_deref(), "detect.lease")?;

@@ -1,11 +1,13 @@
 //! Keeps derived tables: footprints, touches, session edges, leases, flows.
 //!
 //! ```text
-//! settled files without derived rows ─→ plan names ─→ compute and write ─→ commit: rows count, files are named
+//! files without derived rows ─→ plan names ─→ compute and write ─→ commit: rows count, files are named
 //! ```
 //!
-//! Takes the settled files of one origin and day that nothing is derived of yet, computes
-//! their rows (`query::derived`) and shows them, in place of the files, in one transaction.
+//! Takes the files of one origin and day that nothing is derived of yet, settled ones or hot
+//! ones, computes their rows (`query::derived`) and shows them, in place of the files, in one
+//! transaction. Hot files are derived so that questions about the last hour need not compute
+//! what thousands of small files hold; their rows go when settling replaces them.
 //! Promises:
 //! - a query sees the rows of each file once, kept or computed, before, during and after;
 //! - a run that is stopped leaves names in the catalog, by which the next one sweeps;
@@ -22,7 +24,7 @@ use jiff::Timestamp;
 use object_store::PutPayload;
 
 use crate::cpu;
-use crate::lake::catalog::{BatchId, Catalog, CatalogError, Derivation, DerivedFile, LakeFile};
+use crate::lake::catalog::{BatchId, Catalog, CatalogError, Derivation, DerivedFile, Due, LakeFile};
 use crate::lake::derived::{Derived, Origin};
 use crate::lake::parquet::{Encoder, FilePurpose};
 use crate::lake::path::EventDay;
@@ -41,6 +43,8 @@ pub struct DeriveLimits {
     pub grace: Duration,
     /// How old a planned derivation must be to be swept: longer than any run works on one.
     pub orphan_age: Duration,
+    /// Hot files of a day and origin that are worth a derivation: fewer are computed as fast as they are looked up.
+    pub hot_files_min: usize,
 }
 
 impl Default for DeriveLimits {
@@ -50,6 +54,7 @@ impl Default for DeriveLimits {
             rows_max: 16_000_000,
             grace: Duration::from_mins(10),
             orphan_age: Duration::from_hours(6),
+            hot_files_min: 8,
         }
     }
 }
@@ -126,13 +131,13 @@ pub enum DeriveError {
     Lost,
 }
 
-/// Derives all there is to derive; `told` hears of each derivation, and stops the run by breaking.
+/// Derives all that is due; `told` hears of each derivation, and stops the run by breaking.
 ///
 /// # Errors
 /// The first one; days after the one that failed were derived all the same.
 pub async fn derive(
     (engine, catalog, lake): (&Engine, &Catalog, &Lake),
-    limits: DeriveLimits,
+    (due, limits): (Due, DeriveLimits),
     clock: fn() -> Timestamp,
     mut told: impl FnMut(Origin, EventDay, DeriveSummary) -> ControlFlow<()>,
 ) -> Result<DeriveSummary, DeriveError> {
@@ -142,8 +147,12 @@ pub async fn derive(
     for origin in Origin::ALL {
         let mut passed_over = Vec::new();
         loop {
-            let mut files = catalog.underived(origin, limits.files_max, &passed_over).await?;
+            let mut files = catalog.underived((origin, due), limits.files_max, &passed_over).await?;
             let Some(day) = files.first().map(|file| file.day) else { break };
+            if matches!(due, Due::HotSince(_)) && files.len() < limits.hot_files_min {
+                passed_over.push(day);
+                continue;
+            }
             cut(&mut files, limits.rows_max);
             match derive_files((engine, catalog, lake), (origin, day), &files, clock).await {
                 Ok(one) => {
@@ -172,7 +181,9 @@ pub async fn derive(
 }
 
 impl DeriveSummary {
-    fn and(self, one: Self) -> Self {
+    /// Returns the sum of two runs.
+    #[must_use]
+    pub fn and(self, one: Self) -> Self {
         Self {
             derivations: self.derivations + one.derivations,
             files_read: self.files_read + one.files_read,

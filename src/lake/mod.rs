@@ -12,6 +12,7 @@ pub mod parquet;
 pub mod bucket;
 pub mod store;
 pub mod catalog;
+pub mod elected;
 pub mod settle;
 
 pub use catalog::Catalog;

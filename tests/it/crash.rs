@@ -121,6 +121,16 @@ pub(crate) fn assert_all_files_known(site: &Site) {
     let found: BTreeSet<String> = site.lake_files().into_iter().collect();
     let stray: Vec<_> = found.symmetric_difference(&known).collect();
     assert!(stray.is_empty(), "in the lake or in the catalog alone: {stray:#?}");
+    assert_derivations_count(site);
+}
+
+/// Fails if a derivation says that it counts for other files than name it.
+pub(crate) fn assert_derivations_count(site: &Site) {
+    let miscounted = site.count(
+        "select count(*) from derivations where state = 'visible' and live <> (select count(*) from files
+           where files.derivation = derivations.derivation and files.state = 'visible')",
+    );
+    assert_eq!(miscounted, 0, "derivations that count for other files than they say");
 }
 
 /// Copies a lake that nobody works on.

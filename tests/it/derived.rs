@@ -3,10 +3,12 @@
 
 use serde_json::{Value, json};
 
-use crate::archive::{Site, blocking, gzip};
+use crate::archive::{REGION, Site, blocking, file, gzip, key, record};
 use crate::crash::{
-    assert_all_files_known, generated, kill, kills, read_once, shortest, start, sweeping, wait,
+    assert_all_files_known, assert_derivations_count, generated, kill, kills, read_once, shortest, start,
+    sweeping, wait,
 };
+use crate::worker::{stop, until};
 
 /// What each derived table says, whatever files its rows were derived from: a row there is of one file.
 const TABLES: [&str; 6] = [
@@ -74,7 +76,11 @@ fn forget(site: &Site) {
     blocking(async {
         use sqlx::Connection as _;
         let mut catalog = site.catalog().await;
-        sqlx::query("update files set derivation = null, part = null").execute(&mut catalog).await.unwrap();
+        for forgotten in
+            ["update files set derivation = null, part = null", "update derivations set live = 0"]
+        {
+            sqlx::query(forgotten).execute(&mut catalog).await.unwrap();
+        }
         catalog.close().await.unwrap();
     });
 }
@@ -148,6 +154,62 @@ fn killed_while_it_derives_nothing_is_missing_and_nothing_counted_twice() {
     assert!(derived(&site) == expected.1);
     assert_eq!(site.count("select count(*) from derivations where state <> 'visible'"), 0);
     assert_all_files_known(&site);
+}
+
+const HOT_KEPT: &str =
+    "select count(*) from files where state = 'visible' and kind = 'hot' and derivation is not null";
+
+#[test]
+fn what_is_hot_is_derived_too_and_its_rows_go_when_it_is_settled() {
+    let site = sweeping(site());
+    for key in crate::archive::files_below(&site.archive()) {
+        site.run(&["ingest", &format!("archive/{key}")]).ended(0);
+    }
+    let expected = (sums(&site), derived(&site));
+    let clean = shortest(|_| drop(site.run(&["derive", "--rebuild"]).ended(0)));
+    assert!(site.count(HOT_KEPT) > 0, "some of it is kept");
+    assert!(derived(&site) == expected.1, "kept of hot files");
+    let mut chance = fastrand::Rng::with_seed(7);
+    let mut killed = 0;
+    while killed < kills() {
+        killed += u32::from(kill(&site, &["derive", "--rebuild"], clean, &mut chance));
+        assert_eq!(sums(&site), expected.0, "after {killed} kills");
+    }
+    site.run(&["derive"]).ended(0);
+    assert!(derived(&site) == expected.1, "kept after all");
+    // Settled while the rows of hot files are kept: killed at it, each row still counts once.
+    for _ in 0..3 {
+        kill(&site, &["settle"], clean, &mut chance);
+        assert_eq!(sums(&site), expected.0, "killed while it settles");
+    }
+    site.settle().ended(0);
+    assert_eq!(site.count(HOT_KEPT), 0);
+    assert!(derived(&site) == expected.1, "settled");
+    assert_all_files_known(&site);
+}
+
+#[test]
+fn a_worker_derives_the_last_hours_before_they_are_settled() {
+    let site = Site::new().with("ASHIATO_SETTLE_EVERY", "0s").with("ASHIATO_SETTLE_DERIVE_EVERY", "1s");
+    let rig = crate::worker::Rig::new(site);
+    let worker = rig.start();
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    // Each is a batch of its own, and so a file.
+    for number in 0..8 {
+        let mut record = record(number);
+        record["eventTime"] = json!(now);
+        let key = key(REGION, &format!("today-{number}"));
+        rig.site.put(&key, &gzip(&file(&[record])));
+        rig.announce(&key);
+        rig.until_empty();
+    }
+    let hot = "select count(*) from files where state = 'visible' and kind = 'hot'";
+    until("the hot files are derived", || rig.site.count(HOT_KEPT) == rig.site.count(hot));
+    assert_eq!(rig.site.count(hot), 8);
+    let ran = stop(worker);
+    assert!(ran.err.contains("\"derived\""), "{ran:?}");
+    assert_eq!(rig.site.query("select sum(events) as events from footprints"), [json!({"events": 8})]);
+    assert_derivations_count(&rig.site);
 }
 
 #[test]

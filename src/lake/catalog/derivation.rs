@@ -65,6 +65,26 @@ pub struct DerivedView {
     pub underived: Vec<LakeFile>,
 }
 
+/// Which files are due to be derived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Settled ones.
+    Settled,
+    /// Hot ones of this day and later. What is derived of them counts until they are settled.
+    HotSince(EventDay),
+}
+
+impl Due {
+    fn push(self, select: &mut Statement) {
+        match self {
+            Self::Settled => select.push(" and kind = 'settled'"),
+            Self::HotSince(first) => {
+                select.push(" and kind = 'hot' and event_day >= ").number(i64::from(first.number()))
+            }
+        };
+    }
+}
+
 /// What derived tables take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DerivedSummary {
@@ -103,10 +123,9 @@ impl Catalog {
         filter: &FileFilter,
     ) -> Result<DerivedView, sqlx::Error> {
         let mut select = Statement::new(
-            "select f.file_key, f.row_count, f.byte_count, d.derivation, d.event_day, d.parts,
-               (select count(*) from files where files.derivation = d.derivation and state = 'visible')
+            "select f.file_key, f.row_count, f.byte_count, d.derivation, d.event_day, d.parts, d.live
              from derivations d join derived_files f on f.derivation = d.derivation
-             where d.state = 'visible' and f.row_count > 0 and f.derived = ",
+             where d.state = 'visible' and d.live > 0 and f.row_count > 0 and f.derived = ",
         );
         select.text(derived.name()).push(" and d.origin = ").text(origin.name());
         if let Some((first, last)) = filter.days {
@@ -118,9 +137,6 @@ impl Catalog {
         for row in select.fetch_all(transaction).await? {
             let (derivation, parts, live) = (row.get::<String, _>(3), count(&row, 5), count(&row, 6));
             let Some(day) = EventDay::read(&format!("{:08}", row.get::<i64, _>(4))) else { continue };
-            if live == 0 {
-                continue;
-            }
             let live = if live == parts { None } else { Some(live_parts(transaction, &derivation).await?) };
             let file = DerivedFile { key: row.get(0), derived, rows: count(&row, 1), bytes: count(&row, 2) };
             view.parts.push(DerivedPart { file, derivation: BatchId(derivation), day, live });
@@ -165,13 +181,14 @@ impl Catalog {
         Ok(files)
     }
 
-    /// Returns settled files of the oldest day of which nothing is derived yet, at most so many. `passed_over` are days that cannot be derived now.
+    /// Returns files of the oldest day of which nothing is derived yet, at most so many. `passed_over` are days that
+    /// cannot be derived now.
     ///
     /// # Errors
     /// The database failed.
     pub async fn underived(
         &self,
-        origin: Origin,
+        (origin, due): (Origin, Due),
         files_max: u32,
         passed_over: &[EventDay],
     ) -> Result<Vec<LakeFile>, CatalogError> {
@@ -180,10 +197,10 @@ impl Catalog {
         let tables: Vec<String> =
             origin.tables().iter().map(|table| table.source_name().to_owned()).collect();
         let mut select = Statement::new(
-            "select event_day from files where state = 'visible' and derivation is null and kind = 'settled'
-             and source_name in ",
+            "select event_day from files where state = 'visible' and derivation is null and source_name in ",
         );
         select.list(&tables);
+        due.push(&mut select);
         for day in passed_over {
             select.push(" and event_day <> ").number(i64::from(day.number()));
         }
@@ -191,10 +208,10 @@ impl Catalog {
         let day = select.fetch_all(&mut transaction).await.map_err(CatalogError::doing(what))?;
         let Some(day) = day.first().map(|row| row.get::<i64, _>(0)) else { return Ok(Vec::new()) };
         let mut select = Statement::new(format!(
-            "select {COLUMNS} from files where state = 'visible' and derivation is null and kind = 'settled'
-             and event_day = "
+            "select {COLUMNS} from files where state = 'visible' and derivation is null and event_day = "
         ));
         select.number(day).push(" and source_name in ").list(&tables);
+        due.push(&mut select);
         select.push(" order by account, region, source_name, file_key limit ").number(i64::from(files_max));
         let rows = select.fetch_all(&mut transaction).await.map_err(CatalogError::doing(what))?;
         Ok(rows.iter().filter_map(read_file).collect())
@@ -284,6 +301,7 @@ impl Catalog {
         }
         let mut numbered: Vec<(usize, &String)> = derivation.read.iter().enumerate().collect();
         numbered.sort_by_key(|(_, key)| *key);
+        let mut live = 0;
         for numbered in numbered.chunks(ROWS_AT_ONCE) {
             let mut update = Statement::new("update files set derivation = ");
             update.text(&derivation.id.0).push(", part = told.column2 from (");
@@ -293,8 +311,14 @@ impl Catalog {
             update.push(
                 ") as told where files.file_key = told.column1 and files.state = 'visible' and files.derivation is null",
             );
-            update.execute(&mut transaction).await.map_err(failed(what))?;
+            live += update.execute(&mut transaction).await.map_err(failed(what))?.rows_affected();
         }
+        sqlx::query("update derivations set live = $1 where derivation = $2")
+            .bind(to_sql(live))
+            .bind(&derivation.id.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed(what))?;
         transaction.commit().await.map_err(failed(what))
     }
 
@@ -331,8 +355,7 @@ impl Catalog {
         let what = "list derived files to delete";
         let failed = CatalogError::doing;
         sqlx::query(
-            "update derivations set state = 'retired', changed_at = $1 where state = 'visible' and not exists (
-               select 1 from files where files.derivation = derivations.derivation and files.state = 'visible')",
+            "update derivations set state = 'retired', changed_at = $1 where state = 'visible' and live = 0",
         )
         .bind(now.as_millisecond())
         .execute(&self.pool)
@@ -394,6 +417,20 @@ impl Catalog {
         };
         Ok(rows.iter().filter_map(read).collect())
     }
+}
+
+/// Lets derivations count for these files no longer, which were hidden in the same transaction.
+pub(super) async fn count_for_no_longer(
+    transaction: &mut Transaction<'_, Any>,
+    keys: &[String],
+) -> Result<(), sqlx::Error> {
+    let mut update = Statement::new(
+        "update derivations set live = live - gone.files from (
+           select derivation, count(*) as files from files where derivation is not null and file_key in ",
+    );
+    update.list(keys);
+    update.push(" group by derivation) as gone where derivations.derivation = gone.derivation");
+    update.execute(transaction).await.map(drop)
 }
 
 async fn live_parts(

@@ -13,14 +13,17 @@ use super::{BatchId, Catalog, CatalogError};
 pub enum Duty {
     /// Bringing hot files into partitions.
     Settle,
+    /// Deriving what is not settled yet.
+    Derive,
     /// Judging what was committed.
     Detect,
 }
 
 impl Duty {
-    fn word(self) -> &'static str {
+    pub(in crate::lake) const fn word(self) -> &'static str {
         match self {
             Self::Settle => "settle",
+            Self::Derive => "derive",
             Self::Detect => "detect",
         }
     }

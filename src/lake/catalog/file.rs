@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
+use super::derivation::count_for_no_longer;
 use super::retry::retrying;
 use super::row::count;
 use super::settling::{Settling, insert_settling, mark_merged};
@@ -458,12 +459,14 @@ async fn retire(
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     for keys in keys.chunks(ROWS_AT_ONCE) {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).clone()).collect();
         let mut update = Statement::new("update files set state = 'retired', changed_at = ");
         update.number(now.as_millisecond()).push(" where state = 'visible' and file_key in ");
-        update.list(&keys.iter().map(|key| (*key).clone()).collect::<Vec<_>>());
+        update.list(&keys);
         if update.execute(transaction).await?.rows_affected() != keys.len() as u64 {
             return Ok(false);
         }
+        count_for_no_longer(transaction, &keys).await?;
     }
     Ok(true)
 }

@@ -31,7 +31,7 @@ mod listing;
 mod report;
 
 pub use claim::{BatchOutcome, Claim, ClaimedObject, ObjectOutcome, ObjectState};
-pub use derivation::{Derivation, DerivedFile, DerivedPart, DerivedSummary, DerivedView};
+pub use derivation::{Derivation, DerivedFile, DerivedPart, DerivedSummary, DerivedView, Due};
 pub use detection::{DetectionRun, Told};
 pub use duty::Duty;
 pub use file::{FileFilter, FileKind, LakeFile, Slice};

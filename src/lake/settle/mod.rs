@@ -12,13 +12,13 @@
 //! A past day's partition ends as one file (several when it is large); today's gets
 //! one more with every run, and they are merged when the day is over.
 
-mod elected;
 mod input;
+mod keep;
 mod merge;
 mod plan;
 mod sweep;
 
-pub use elected::{Schedule, keep_settled};
+pub use keep::keep_settled;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -60,6 +60,8 @@ pub struct SettleLimits {
     pub hot_grace: Duration,
     /// How often workers settle; at zero they leave it to `ashiato settle`.
     pub every: Duration,
+    /// How often workers derive what is not settled yet; at zero it is computed when it is asked for.
+    pub derive_every: Duration,
     /// How old a file nobody knows, or a planned one, must be to be swept: longer than any batch lives.
     pub orphan_age: Duration,
 }
@@ -74,6 +76,7 @@ impl Default for SettleLimits {
             jobs: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             hot_grace: Duration::from_secs(600),
             every: Duration::from_secs(3600),
+            derive_every: Duration::from_secs(300),
             orphan_age: Duration::from_secs(3600),
         }
     }
