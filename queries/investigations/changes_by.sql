@@ -39,6 +39,6 @@ where ($key = '' or actor.user.credential_uid = $key)
   and ($ip = '' or src_endpoint.ip = $ip)
   and time >= $window_start
   and time < $window_end
-  and (coalesce(unmapped['readOnly'], 'false') = 'false' or api.response.error is not null)
+  and (unmapped['readOnly'] is null or unmapped['readOnly'] = 'false' or api.response.error is not null)
 order by time_dt
 limit 1000

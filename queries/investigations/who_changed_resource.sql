@@ -18,7 +18,7 @@ from cloudtrail
 where time >= $window_start
   and time < $window_end
   and status = 'Success'
-  and coalesce(unmapped['readOnly'], 'false') = 'false'
+  and (unmapped['readOnly'] is null or unmapped['readOnly'] = 'false')
   and (
     strpos(api.request.data, $resource) > 0
     or strpos(api.response.data, $resource) > 0

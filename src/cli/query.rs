@@ -108,7 +108,7 @@ async fn once(
 /// What became of a query.
 #[derive(Debug, Clone, Copy)]
 struct Answer {
-    stats: QueryStats,
+    stats: Option<QueryStats>,
     cut: bool,
 }
 
@@ -121,18 +121,27 @@ async fn answer(
 ) -> anyhow::Result<Answer> {
     let format = format(args, screen);
     let mut rows = run_query(engine, sql, params).await?;
-    let Some(path) = &args.output else {
-        if format == Format::Parquet {
-            bail!("parquet is no text: name a file with --output");
+    let cut = match &args.output {
+        Some(path) => write_file(&mut rows, path, format, args.max_rows)
+            .await
+            .with_context(|| format!("write {}", path.display()))?,
+        None if format == Format::Parquet => bail!("parquet is no text: name a file with --output"),
+        None => {
+            let writer = RowWriter::text(format, &rows.schema(), screen, &mut *out)?;
+            let cut = carry(&mut rows, writer, args.max_rows).await?;
+            out.flush().map_err(QueryError::Write)?;
+            cut
         }
-        let writer = RowWriter::text(format, &rows.schema(), screen, &mut *out)?;
-        let answer = carry(&mut rows, writer, args.max_rows).await?;
-        out.flush().map_err(QueryError::Write)?;
-        return Ok(answer);
     };
-    write_file(&mut rows, path, format, args.max_rows)
-        .await
-        .with_context(|| format!("write {}", path.display()))
+    let mut stats = None;
+    if args.stats {
+        let mut counted = rows.stats().await?;
+        if let (true, Some(max_rows)) = (cut, args.max_rows) {
+            counted.rows = u64::try_from(max_rows).unwrap_or(u64::MAX);
+        }
+        stats = Some(counted);
+    }
+    Ok(Answer { stats, cut })
 }
 
 /// Writes beside the file and renames, so that a broken query leaves no half answer.
@@ -141,16 +150,15 @@ async fn write_file(
     path: &Path,
     format: Format,
     max_rows: Option<usize>,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<bool> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
     let file = File::create(&partial)?;
-    let answer = write_partial(rows, file, format, max_rows).await;
-    match answer {
-        Ok(answer) => {
+    match write_partial(rows, file, format, max_rows).await {
+        Ok(cut) => {
             std::fs::rename(&partial, path)?;
-            Ok(answer)
+            Ok(cut)
         }
         Err(error) => {
             std::fs::remove_file(&partial)?;
@@ -164,24 +172,20 @@ async fn write_partial(
     file: File,
     format: Format,
     max_rows: Option<usize>,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<bool> {
     if format == Format::Parquet {
         let writer = RowWriter::parquet(&rows.schema(), file)?;
         return carry(rows, writer, max_rows).await;
     }
     let mut file = std::io::BufWriter::new(file);
     let writer = RowWriter::text(format, &rows.schema(), Screen::None, &mut file)?;
-    let answer = carry(rows, writer, max_rows).await?;
+    let cut = carry(rows, writer, max_rows).await?;
     file.flush()?;
-    Ok(answer)
+    Ok(cut)
 }
 
-/// Carries rows to the writer, up to a number of them.
-async fn carry(
-    rows: &mut Rows,
-    mut writer: RowWriter<'_>,
-    max_rows: Option<usize>,
-) -> anyhow::Result<Answer> {
+/// Carries rows to the writer, up to a number of them; says whether there are more.
+async fn carry(rows: &mut Rows, mut writer: RowWriter<'_>, max_rows: Option<usize>) -> anyhow::Result<bool> {
     let mut left = max_rows.unwrap_or(usize::MAX);
     let mut cut = false;
     while let Some(batch) = rows.next().await? {
@@ -198,19 +202,15 @@ async fn carry(
         }
     }
     writer.finish()?;
-    let mut stats = rows.stats();
-    if cut {
-        stats.rows = u64::try_from(max_rows.unwrap_or(usize::MAX)).unwrap_or(u64::MAX);
-    }
-    Ok(Answer { stats, cut })
+    Ok(cut)
 }
 
 fn report(args: &QueryArgs, answer: Answer, err: Writer<'_>) -> anyhow::Result<()> {
     if let (true, Some(max_rows)) = (answer.cut, args.max_rows) {
         writeln!(err, "stopped after {max_rows} rows, there are more")?;
     }
-    if args.stats {
-        let QueryStats { rows, files_opened, files_visible, bytes_read, bytes_visible } = answer.stats;
+    if let Some(stats) = answer.stats {
+        let QueryStats { rows, files_opened, files_visible, bytes_read, bytes_visible } = stats;
         writeln!(
             err,
             "{rows} rows, {files_opened} of {files_visible} files opened, {bytes_read} of {bytes_visible} bytes read"

@@ -10,12 +10,15 @@ use super::answer::{Companion, FindingLine, Flow, Network, Source, Usual, Window
 use super::ask::Desk;
 use super::moment::Moment;
 use super::rows::{
-    AddressRow, DaysRow, FindingRow, FlowRow, HolderRow, LifeRow, PrevalenceRow, SpanRow, UsualRow,
+    AddressRow, DayRow, FindingRow, FlowRow, HolderRow, LifeRow, PrevalenceRow, SpanRow, UsualRow,
 };
 use super::say;
 
 /// How many days before the window tell what is usual.
 pub(super) const DAYS: i64 = 90;
+
+/// How many days tell who else comes from a network or an address: all principals of an account are read for that, not one.
+const PREVALENCE_DAYS: u64 = 30;
 
 /// With fewer days of logs before, nothing is called new.
 const DAYS_MIN: i64 = 1;
@@ -93,6 +96,18 @@ pub(super) async fn enrich(desk: &Desk<'_>, mut source: Source, window: &Window)
     source
 }
 
+/// The part of a window in which others are looked for that came from the same address: whoever it is about, an address
+/// has its rows among those of all keys, and all of a day are read for it.
+pub(super) fn recent(window: &Window) -> Window {
+    let days = Duration::from_hours(24 * PREVALENCE_DAYS);
+    let from = window.from.max(window.to.minus(days));
+    let basis = match from > window.from {
+        true => format!("the last {PREVALENCE_DAYS} days of the window"),
+        false => "the window".to_owned(),
+    };
+    Window { from, to: window.to, basis }
+}
+
 /// Who else came from an address.
 pub(super) async fn companions(
     desk: &Desk<'_>,
@@ -145,20 +160,22 @@ pub(super) struct Acts {
     pub(super) until: Option<Moment>,
 }
 
-/// Returns from when to when an account's CloudTrail is in the lake. The days first: they are a column of one value a
-/// file, while moments are many.
-pub(super) async fn logs_of(desk: &Desk<'_>, account: &str) -> SpanRow {
-    let days: Vec<DaysRow> = desk.ask("log_days", &[("account", account)]).await;
-    let Some((first, last)) = days.into_iter().next().and_then(|days| days.first_day.zip(days.last_day))
-    else {
-        return SpanRow::default();
-    };
-    let of = async |day: &str| {
-        let rows: Vec<SpanRow> = desk.ask("log_span", &[("account", account), ("day", day)]).await;
-        rows.into_iter().next().unwrap_or_default()
-    };
-    let (begin, end) = futures::join!(of(&first), of(&last));
-    SpanRow { first_seen: begin.first_seen, last_seen: end.last_seen }
+/// Returns when an account's CloudTrail begins in the lake. The day first: of days, files tell the least without being
+/// read, while moments are many.
+pub(super) async fn logs_begin(desk: &Desk<'_>, account: &str) -> Option<Moment> {
+    logs_on(desk, account, "log_first_day").await.first_seen
+}
+
+/// Returns when an account's CloudTrail ends in the lake.
+pub(super) async fn logs_end(desk: &Desk<'_>, account: &str) -> Option<Moment> {
+    logs_on(desk, account, "log_last_day").await.last_seen
+}
+
+async fn logs_on(desk: &Desk<'_>, account: &str, which_day: &str) -> SpanRow {
+    let days: Vec<DayRow> = desk.ask(which_day, &[("account", account)]).await;
+    let Some(day) = days.into_iter().find_map(|row| row.day) else { return SpanRow::default() };
+    let rows: Vec<SpanRow> = desk.ask("log_span", &[("account", account), ("day", &day)]).await;
+    rows.into_iter().next().unwrap_or_default()
 }
 
 /// Says of each trait whether it is usual for the principal.
@@ -171,15 +188,15 @@ pub(super) async fn usual(desk: &Desk<'_>, acts: &Acts) -> Vec<Usual> {
         ("window_start", from.as_str()),
         ("window_end", to.as_str()),
     ];
-    let rows: Vec<UsualRow> = desk.ask("usual_for_principal", &values).await;
-    let span = match &acts.account {
-        Some(account) => logs_of(desk, account).await,
-        None => SpanRow::default(),
+    let logs = async {
+        let first = logs_begin(desk, acts.account.as_deref()?).await?;
+        Some(first.max(since.minus(days)))
     };
-    let logs = span.first_seen.map(|first| first.max(since.minus(days)));
+    let (rows, logs) = futures::join!(desk.ask::<UsualRow>("usual_for_principal", &values), logs);
     let mut all = compare(&acts.principal, &rows, (since, until), logs);
     if let (Some(account), Some(network)) = (&acts.account, &acts.network) {
-        let (first_day, last_day) = (since.minus(days).day(), until.day());
+        let days = Duration::from_hours(24 * PREVALENCE_DAYS);
+        let (first_day, last_day) = (until.minus(days).day(), until.day());
         let values = [
             ("account", account.as_str()),
             ("network", network.as_str()),
@@ -193,8 +210,10 @@ pub(super) async fn usual(desk: &Desk<'_>, acts: &Acts) -> Vec<Usual> {
         {
             (one.others, one.of) = (found.others, found.of);
             if let (Some(others), Some(of)) = (found.others, found.of) {
-                one.text =
-                    format!("{}; {others} of {of} other principals of the account came from there", one.text);
+                one.text = format!(
+                    "{}; {others} of {of} other principals of the account came from there in {PREVALENCE_DAYS} days",
+                    one.text
+                );
             }
         }
     }

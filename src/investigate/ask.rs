@@ -69,7 +69,6 @@ impl<'e> Desk<'e> {
             params: BTreeMap::new(),
             rows: 0,
             files_opened: 0,
-            files_visible: 0,
             bytes_read: 0,
             error: None,
         };
@@ -109,9 +108,7 @@ impl<'e> Desk<'e> {
             }
         }
         writer.finish().map_err(|error| told(&error))?;
-        let stats = rows.stats();
-        (asked.files_opened, asked.files_visible, asked.bytes_read) =
-            (stats.files_opened, stats.files_visible, stats.bytes_read);
+        (asked.files_opened, asked.bytes_read) = rows.cost();
         Ok(writer.into_inner())
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::answer::{Candidate, Cause, CauseKind, Confidence, Flow, Line};
-use super::around::logs_of;
+use super::around::{logs_begin, logs_end};
 use super::ask::Desk;
 use super::control::{Call, Control, Scope, control, control_of_title};
 use super::moment::Moment;
@@ -145,8 +145,8 @@ async fn since(desk: &Desk<'_>, target: &Target) -> String {
     let Some(account) = target.account.as_deref() else {
         return "the subject names no account".to_owned();
     };
-    let span = logs_of(desk, account).await;
-    match span.first_seen.zip(span.last_seen) {
+    let (first, last) = futures::join!(logs_begin(desk, account), logs_end(desk, account));
+    match first.zip(last) {
         None => format!("the lake has no CloudTrail of the account {account}"),
         Some((first, last)) => {
             let late = target.noticed.filter(|noticed| *noticed > last.plus(Duration::from_hours(1)));

@@ -225,8 +225,10 @@ async fn life(
     };
     focus.window = given_window(inquiry, (capped, last.plus(Duration::from_secs(1))), basis);
     if kind != SubjectKind::Ip {
-        focus.subject.account =
-            focus.subject.account.take().or_else(|| rows.iter().find_map(|row| row.accountid.clone()));
+        // What the logs say of it goes before what a key's id encodes.
+        let of_principal = rows.iter().find_map(|row| account_of(row.principal.as_deref()?));
+        let of_calls = || rows.iter().find_map(|row| row.accountid.clone());
+        focus.subject.account = of_principal.or(focus.subject.account.take()).or_else(of_calls);
     }
     focus.life = rows;
     focus

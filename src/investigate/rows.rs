@@ -72,12 +72,11 @@ pub(super) struct PrevalenceRow {
     pub(super) of: Option<i64>,
 }
 
-/// `log_days`.
+/// `log_first_day` and `log_last_day`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct DaysRow {
-    pub(super) first_day: Option<String>,
-    pub(super) last_day: Option<String>,
+pub(super) struct DayRow {
+    pub(super) day: Option<String>,
 }
 
 /// `log_span`.

@@ -123,7 +123,7 @@ pub struct Usual {
     pub first_seen: Option<Moment>,
     /// How many days before the window were looked at.
     pub days: i64,
-    /// How many other principals did it in these days.
+    /// How many other principals of the account did it in the last 30 of these days.
     pub others: Option<i64>,
     /// Of how many.
     pub of: Option<i64>,
@@ -248,8 +248,6 @@ pub struct Asked {
     pub rows: u64,
     /// Files it opened.
     pub files_opened: u64,
-    /// Files there were.
-    pub files_visible: u64,
     /// Bytes it read.
     pub bytes_read: u64,
     /// Why it could not be answered.

@@ -28,7 +28,7 @@ const PAGE_ROWS: usize = 8 * 1024;
 /// The same of derived tables, which are read for needles more than for anything else.
 const DERIVED_PAGE_ROWS: usize = 2 * 1024;
 /// Their rows of a row group: whoever reads a page of a column reads its dictionary, and that is a row group's.
-const DERIVED_ROW_GROUP_ROWS: usize = 16 * 1024;
+const DERIVED_ROW_GROUP_ROWS: usize = 32 * 1024;
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,10 +155,10 @@ fn leaf_properties(
         if leaf.unique {
             builder = builder.set_column_dictionary_enabled(column.clone(), false);
         }
-        if is_read_by_page(purpose, leaf) && !repeated {
+        if let (Some(encoding), false) = (encoding_by_page(purpose, leaf), repeated) {
             builder = builder
                 .set_column_dictionary_enabled(column.clone(), false)
-                .set_column_encoding(column.clone(), Encoding::DELTA_BYTE_ARRAY);
+                .set_column_encoding(column.clone(), encoding);
         }
         if !repeated && has_statistics(leaf) {
             builder = builder.set_column_statistics_enabled(column.clone(), EnabledStatistics::Page);
@@ -172,10 +172,16 @@ fn leaf_properties(
     })
 }
 
-/// Says whether a column of a derived table is mostly read for one needle. Keys and names have about as many values as
-/// rows: a dictionary of them would be read with each page. Sorted, each is told by what it has other than the last.
-fn is_read_by_page(purpose: FilePurpose, leaf: &Leaf) -> bool {
-    matches!(purpose, FilePurpose::Derived { .. }) && leaf.needle && leaf.leaf_type == LeafType::Text
+/// How columns of a derived table are written that are mostly read a page at a time, for one needle. Keys, names and
+/// moments have about as many values as rows: a dictionary of them would be read with each page. Sorted, each key is told
+/// by what it has other than the last.
+fn encoding_by_page(purpose: FilePurpose, leaf: &Leaf) -> Option<Encoding> {
+    match leaf.leaf_type {
+        _ if !matches!(purpose, FilePurpose::Derived { .. }) => None,
+        LeafType::Text => leaf.needle.then_some(Encoding::DELTA_BYTE_ARRAY),
+        LeafType::Time => leaf.unique.then_some(Encoding::DELTA_BINARY_PACKED),
+        _ => None,
+    }
 }
 
 /// Returns for how many values a bloom filter is made at most. Where a file is sorted by the column, the least and

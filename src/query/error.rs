@@ -81,6 +81,9 @@ pub enum QueryError {
         #[source]
         source: CatalogError,
     },
+    /// What there was to open could not be counted.
+    #[error("count the files of the lake")]
+    Count(#[source] CatalogError),
     /// The memory limit was reached by something that cannot go to the disk.
     #[error("the query needs more than its {limit_bytes} bytes of memory")]
     Memory {

@@ -20,7 +20,7 @@ pub struct Question {
     pub sql: &'static str,
 }
 
-const FILES: [&str; 37] = [
+const FILES: [&str; 38] = [
     include_str!("../../queries/investigations/key_life.sql"),
     include_str!("../../queries/investigations/principal_life.sql"),
     include_str!("../../queries/investigations/session_life.sql"),
@@ -55,7 +55,8 @@ const FILES: [&str; 37] = [
     include_str!("../../queries/investigations/findings_about.sql"),
     include_str!("../../queries/investigations/flows_of_address.sql"),
     include_str!("../../queries/investigations/flows_of_instance.sql"),
-    include_str!("../../queries/investigations/log_days.sql"),
+    include_str!("../../queries/investigations/log_first_day.sql"),
+    include_str!("../../queries/investigations/log_last_day.sql"),
     include_str!("../../queries/investigations/log_span.sql"),
     include_str!("../../queries/investigations/lake_has.sql"),
 ];

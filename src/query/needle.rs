@@ -29,7 +29,7 @@ fn says(derived: Derived, condition: &Expr) -> bool {
 fn is_needle(derived: Derived, column: &str) -> bool {
     match derived {
         Derived::Touches => column == "resource",
-        _ => !matches!(column, "service" | "error" | "identity"),
+        _ => !matches!(column, "service" | "error" | "identity" | "is_read"),
     }
 }
 
@@ -54,8 +54,14 @@ fn translate(derived: Derived, filter: &Expr) -> Option<Expr> {
                 (Some(value), None) => (path(right)?, value),
                 _ => return None,
             };
+            if name == READ_ONLY {
+                // What is neither true nor missing was derived into false.
+                return has_read_only(derived).then(|| ident("is_read").eq(lit(value == "true")));
+            }
             Some(ident(column(derived, &name)?).eq(lit(value)))
         }
+        Expr::IsNull(expr) => Some(ident(column_kept_as_null(derived, &path(expr)?)?).is_null()),
+        Expr::IsNotNull(expr) => Some(ident(column_kept_as_null(derived, &path(expr)?)?).is_not_null()),
         Expr::InList(InList { expr, list, negated: false }) => {
             let column = column(derived, &path(expr)?)?;
             let values = list.iter().map(|item| text(item).map(lit)).collect::<Option<Vec<_>>>()?;
@@ -96,6 +102,23 @@ fn of_resource(condition: &Expr) -> Option<Expr> {
             let values = list.iter().map(|item| text(item).map(|text| lit(canonical(text))));
             Some(ident("resource").in_list(values.collect::<Option<Vec<_>>>()?, false))
         }
+        _ => None,
+    }
+}
+
+/// Where CloudTrail's `readOnly` lies.
+const READ_ONLY: &str = "unmapped.readOnly";
+
+fn has_read_only(derived: Derived) -> bool {
+    matches!(derived, Derived::Footprints | Derived::Touches)
+}
+
+/// What a derived table calls a column that is null in a row where it is null in the events.
+fn column_kept_as_null(derived: Derived, path: &str) -> Option<&'static str> {
+    match path {
+        _ if !has_read_only(derived) => None,
+        READ_ONLY => Some("is_read"),
+        "api.response.error" => Some("error"),
         _ => None,
     }
 }
@@ -161,6 +184,17 @@ mod tests {
         check(&[key().not_eq(lit("A"))], None);
         check(&[key().in_list(vec![lit("A")], true)], None);
         check(&[key().eq(operation())], None);
+        // What changed something, or was refused.
+        let read_only = || get_field(col("unmapped"), "readOnly");
+        let error = get_field(get_field(col("api"), "response"), "error");
+        let deed = read_only().is_null().or(read_only().eq(lit("false"))).or(error.is_not_null());
+        check(
+            &[key().eq(lit("A")), deed.clone()],
+            Some(
+                r#"credential = Utf8("A") AND (is_read IS NULL OR is_read = Boolean(false) OR error IS NOT NULL)"#,
+            ),
+        );
+        check(&[deed], None);
         // Nearly every file has it.
         check(&[get_field(get_field(col("api"), "service"), "name").eq(lit("s3.amazonaws.com"))], None);
     }

@@ -32,7 +32,7 @@ pub struct QueryStats {
     pub rows: u64,
     /// Files the filters left.
     pub files_opened: u64,
-    /// Files that were visible in the tables asked.
+    /// Files that are visible in the tables asked.
     pub files_visible: u64,
     /// The bytes of those.
     pub bytes_visible: u64,
@@ -117,16 +117,20 @@ impl Rows {
         }
     }
 
-    /// Returns what the query has cost up to now.
-    pub fn stats(&self) -> QueryStats {
-        let (files_visible, bytes_visible, files_opened) = self.session.counts.read();
-        QueryStats {
-            rows: self.rows,
-            files_opened,
-            files_visible,
-            bytes_visible,
-            bytes_read: self.session.counts.bytes_read(),
-        }
+    /// Returns how many files the filters left, and how many bytes were read up to now.
+    pub fn cost(&self) -> (u64, u64) {
+        (self.session.counts.opened(), self.session.counts.bytes_read())
+    }
+
+    /// Returns what the query has cost up to now, of how much there was: that is counted in the catalog.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub async fn stats(&self) -> Result<QueryStats, QueryError> {
+        let (files_opened, bytes_read) = self.cost();
+        let visible = self.session.counts.visible(&self.session.catalog).await;
+        let (files_visible, bytes_visible) = visible.map_err(QueryError::Count)?;
+        Ok(QueryStats { rows: self.rows, files_opened, files_visible, bytes_visible, bytes_read })
     }
 
     async fn restart(&mut self) -> Result<(), QueryError> {

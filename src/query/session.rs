@@ -76,6 +76,7 @@ impl fmt::Debug for Engine {
 /// The surroundings of one query.
 pub(super) struct Session {
     pub(super) context: SessionContext,
+    pub(super) catalog: Catalog,
     pub(super) counts: Arc<Scans>,
 }
 
@@ -132,7 +133,7 @@ impl Engine {
             let names = Arc::clone(&names);
             context.register_catalog(name, Arc::new(Unlisted(Databases(names))));
         }
-        Session { context, counts }
+        Session { context, catalog: self.catalog.clone(), counts }
     }
 
     fn config(&self) -> SessionConfig {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use crate::lake::catalog::LakeFile;
+use crate::lake::catalog::{Catalog, CatalogError, LakeFile};
+use crate::lake::table::Table;
 
 /// Times in which rows that pass lie, epoch milliseconds, first and last.
 pub(super) type Times = (i64, i64);
@@ -22,6 +23,8 @@ type LookedUp = Arc<OnceCell<Option<Vec<Found>>>>;
 pub(super) struct Scans {
     /// A view of several tables asks the same of each.
     lookups: Mutex<HashMap<String, LookedUp>>,
+    /// How often each table of the lake was scanned.
+    scanned: Mutex<HashMap<Table, u64>>,
     visible: AtomicU64,
     visible_bytes: AtomicU64,
     opened: AtomicU64,
@@ -29,6 +32,13 @@ pub(super) struct Scans {
 }
 
 impl Scans {
+    /// Adds a scan of a table, and how many of its files the filters left.
+    pub(super) fn add_scan(&self, table: Table, opened: usize) {
+        let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
+        *scanned.entry(table).or_default() += 1;
+        self.add((0, 0), opened);
+    }
+
     /// Adds files that were visible, and those of them that the filters left.
     pub(super) fn add(&self, (visible, bytes): (u64, u64), opened: usize) {
         self.visible.fetch_add(visible, Ordering::Relaxed);
@@ -55,14 +65,30 @@ impl Scans {
     /// Starts anew, for the second try of a query; what was read for the first one stays read.
     pub(super) fn reset(&self) {
         self.lookups.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.scanned.lock().unwrap_or_else(PoisonError::into_inner).clear();
         for count in [&self.visible, &self.visible_bytes, &self.opened] {
             count.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Returns how many files were visible, their bytes, and how many of them the filters left.
-    pub(super) fn read(&self) -> (u64, u64, u64) {
+    /// Returns how many files the filters left.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// Counts the files that were visible in what was scanned, and their bytes. A large lake has millions: who wants to
+    /// know asks for it.
+    ///
+    /// # Errors
+    /// The catalog failed.
+    pub(super) async fn visible(&self, catalog: &Catalog) -> Result<(u64, u64), CatalogError> {
+        let scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (read(&self.visible), read(&self.visible_bytes), read(&self.opened))
+        let mut visible = (read(&self.visible), read(&self.visible_bytes));
+        for (table, times) in scanned {
+            let (files, bytes) = catalog.visible_count(table).await?;
+            visible = (visible.0 + files * times, visible.1 + bytes * times);
+        }
+        Ok(visible)
     }
 }

@@ -203,10 +203,9 @@ impl LakeTable {
             }
         };
         let failed = |source| catalog_failed(self.table.sql_name(), source);
-        let visible = catalog.visible_count(self.table).await.map_err(failed)?;
         let scope = Scope::of_all(filters);
         if scope.is_nothing() {
-            self.counts.add(visible, 0);
+            self.counts.add_scan(self.table, 0);
             return Ok(Vec::new());
         }
         // Each file has a row: where nothing else is asked, so many files have as many.
@@ -214,10 +213,7 @@ impl LakeTable {
         let filter = FileFilter { judged_after, limit, ..scope.file_filter(self.table) };
         // What is new is in few files anyway.
         let found = match judged_after {
-            None => {
-                lookup::files(state, (catalog, &self.counts), (self.table, visible.0), (&filter, filters))
-                    .await?
-            }
+            None => lookup::files(state, (catalog, &self.counts), self.table, (&filter, filters)).await?,
             Some(_) => None,
         };
         let files = match found {
@@ -227,7 +223,7 @@ impl LakeTable {
                 files.into_iter().map(|file| (file, None)).collect()
             }
         };
-        self.counts.add(visible, files.len());
+        self.counts.add_scan(self.table, files.len());
         Ok(files.into_iter().map(|(file, times)| Chosen { file, part: 0, times }).collect())
     }
 

@@ -24,9 +24,6 @@ use crate::query::needle;
 use crate::query::scan::{PART, catalog_failed, scan_files};
 use crate::query::shared::{Found, Scans, Times};
 
-/// Where fewer files are visible, opening them costs no more than looking them up.
-const FILES_MIN: u64 = 8;
-
 /// The place of a derived file in the list, as a column of its rows.
 const DERIVATION: &str = "derivation";
 
@@ -34,15 +31,12 @@ const DERIVATION: &str = "derivation";
 pub(in crate::query) async fn files(
     state: &dyn Session,
     (catalog, counts): (&Catalog, &Arc<Scans>),
-    (table, visible): (Table, u64),
+    table: Table,
     (filter, filters): (&FileFilter, &[Expr]),
 ) -> Result<Option<Vec<Found>>> {
     let Some(origin) = Origin::ALL.into_iter().find(|origin| origin.tables().contains(&table)) else {
         return Ok(None);
     };
-    if visible < FILES_MIN {
-        return Ok(None);
-    }
     // A resource tells more than all else together.
     let wanted = [Derived::Touches, Derived::Footprints, Derived::Flows, Derived::FindingStates]
         .into_iter()
@@ -73,6 +67,9 @@ async fn found(
     let failed = |source| catalog_failed(derived.name(), source);
     // What is derived from what, and what is not derived yet, are of one moment.
     let view = catalog.derived_view(derived, origin, filter).await.map_err(failed)?;
+    if view.parts.is_empty() {
+        return Ok(None);
+    }
     let bytes = view.parts.iter().map(|part| part.file.bytes).sum();
     counts.add((view.parts.len() as u64, bytes), view.parts.len());
     let found = passing((state, counts), derived, &view.parts, condition).await?;

@@ -4,9 +4,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result, exec_datafusion_err};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, exec_datafusion_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::execution::session_state::SessionState;
@@ -114,7 +115,10 @@ impl DerivedTable {
             columns.push(schema.index_of(field.name())?);
         }
         columns.sort_unstable();
-        let files = parts.iter().map(|part| PartitionedFile::new(part.file.key.clone(), part.file.bytes));
+        let files = parts.iter().map(|part| {
+            PartitionedFile::new(part.file.key.clone(), part.file.bytes)
+                .with_statistics(Arc::new(statistics(schema, part)))
+        });
         scan_files((state, &self.counts), Arc::clone(schema).into(), files.collect(), columns)
     }
 
@@ -134,6 +138,27 @@ impl DerivedTable {
             LogicalPlanBuilder::from(plan::filtered(derived, filters)?).project(columns)?.build()?;
         context.state().create_physical_plan(&derived).await
     }
+}
+
+/// What the catalog knows of a derived file: its rows are of one day. Who asks for the first day opens the first
+/// files, and not the others.
+fn statistics(schema: &Schema, part: &DerivedPart) -> Statistics {
+    let of = |field: &FieldRef| match field.name().as_str() {
+        "eventday" => {
+            let day = Precision::Exact(ScalarValue::from(part.day.to_string()));
+            let null_count = Precision::Exact(0);
+            ColumnStatistics {
+                min_value: day.clone(),
+                max_value: day,
+                null_count,
+                ..ColumnStatistics::new_unknown()
+            }
+        }
+        _ => ColumnStatistics::new_unknown(),
+    };
+    let rows = usize::try_from(part.file.rows).map_or(Precision::Absent, Precision::Exact);
+    let column_statistics = schema.fields().iter().map(of).collect();
+    Statistics { num_rows: rows, total_byte_size: Precision::Absent, column_statistics }
 }
 
 /// Puts columns into the order that was asked for.

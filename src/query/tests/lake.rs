@@ -168,7 +168,8 @@ impl Fixture {
                 values.push(arrow::util::display::array_value_to_string(column, row).unwrap());
             }
         }
-        Ok((values, rows.stats()))
+        let stats = rows.stats().await?;
+        Ok((values, stats))
     }
 
     pub(super) async fn error(&self, sql: &str) -> String {
