@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
+use datafusion::common::config::TableParquetOptions;
 use datafusion::common::{DataFusionError, Result, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -25,14 +26,18 @@ pub(super) fn catalog_failed(table: &'static str, source: CatalogError) -> DataF
     DataFusionError::External(Box::new(QueryError::Catalog { table, source }))
 }
 
-/// The scan of files that share their columns. DataFusion's physical filter pushdown gives it the predicate.
-pub(super) fn scan_files(
+/// The scan of derived files. DataFusion's physical filter pushdown gives it the predicate.
+pub(super) fn scan_derived(
     (state, counts): (&dyn Session, &Arc<Scans>),
     schema: TableSchema,
     files: Vec<PartitionedFile>,
     columns: Vec<usize>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    scan_source((state, counts), ParquetSource::new(schema), files, (columns, None, None))
+    let mut options = TableParquetOptions::default();
+    // What a filter has read is kept by whole batches: of a needle in one page, it would read and decode four.
+    options.global.max_predicate_cache_size = Some(0);
+    let source = ParquetSource::new(schema).with_table_parquet_options(options);
+    scan_source((state, counts), source, files, (columns, None, None))
 }
 
 /// The same, of a source that may have a predicate already.

@@ -150,9 +150,9 @@ impl Engine {
         let options = config.options_mut();
         options.sql_parser.dialect = Dialect::DuckDB;
         options.execution.sort_spill_reservation_bytes = merge_bytes;
-        // Rows are wide and needles few: filter columns are read first, the rest for rows that pass.
+        // Rows are wide and needles few: filter columns are read first, in the order of the filters, the rest for rows
+        // that pass.
         options.execution.parquet.pushdown_filters = true;
-        options.execution.parquet.reorder_filters = true;
         config
     }
 }

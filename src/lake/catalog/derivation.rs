@@ -145,7 +145,12 @@ impl Catalog {
             let mut select = Statement::new(format!(
                 "select {COLUMNS} from files where state = 'visible' and derivation is null"
             ));
-            push_filter(&mut select, &FileFilter { table: Some(*table), ..filter.clone() });
+            push_filter(&mut select, &FileFilter { table: Some(*table), days: None, ..filter.clone() });
+            if let Some((first, last)) = filter.days {
+                // The sign keeps SQLite from the index of days: of what has no derivation there is one of few rows.
+                select.push(" and +event_day between ").number(i64::from(first.number()));
+                select.push(" and ").number(i64::from(last.number()));
+            }
             select.push(" order by event_day, file_key");
             view.underived.extend(select.fetch_all(transaction).await?.iter().filter_map(read_file));
         }
@@ -165,14 +170,13 @@ impl Catalog {
         let mut transaction = self.pool.begin().await.map_err(CatalogError::doing(what))?;
         let mut files = Vec::new();
         for parts in parts.chunks(PARTS_AT_ONCE) {
-            let mut select = Statement::new(format!(
-                "select {COLUMNS}, derivation, part from files where (derivation, part) in ("
-            ));
+            let mut select = Statement::new(format!("select {COLUMNS}, derivation, part from ("));
             select
                 .rows(parts, |row, (derivation, part)| {
                     row.text(&derivation.0).and(*part);
                 })
-                .push(")");
+                // From what is asked to the files: the other way round, SQLite reads all files.
+                .push(") as told cross join files where derivation = told.column1 and part = told.column2");
             let rows = select.fetch_all(&mut transaction).await.map_err(CatalogError::doing(what))?;
             files.extend(
                 rows.iter().filter_map(|row| Some(((BatchId(row.get(10)), row.get(11)), read_file(row)?))),

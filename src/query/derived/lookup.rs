@@ -21,7 +21,7 @@ use crate::lake::catalog::{BatchId, Catalog, DerivedPart, FileFilter, LakeFile};
 use crate::lake::derived::{Derived, Origin};
 use crate::lake::table::Table;
 use crate::query::needle;
-use crate::query::scan::{PART, catalog_failed, scan_files};
+use crate::query::scan::{PART, catalog_failed, scan_derived};
 use crate::query::shared::{Found, Scans, Times};
 
 /// The place of a derived file in the list, as a column of its rows.
@@ -201,7 +201,7 @@ impl TableProvider for Kept {
             .with_table_partition_cols(vec![derivation()])
             .build();
         let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let scan = scan_files((state, &self.counts), schema, self.files.clone(), columns);
+        let scan = scan_derived((state, &self.counts), schema, self.files.clone(), columns);
         Box::pin(std::future::ready(scan))
     }
 

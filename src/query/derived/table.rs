@@ -23,7 +23,7 @@ use super::plan;
 use crate::lake::catalog::{Catalog, DerivedPart, LakeFile};
 use crate::lake::derived::{Derived, Origin};
 use crate::query::prune::Scope;
-use crate::query::scan::{PART, catalog_failed, scan_files};
+use crate::query::scan::{PART, catalog_failed, scan_derived};
 use crate::query::shared::Scans;
 
 /// One derived table, for one query.
@@ -119,7 +119,7 @@ impl DerivedTable {
             PartitionedFile::new(part.file.key.clone(), part.file.bytes)
                 .with_statistics(Arc::new(statistics(schema, part)))
         });
-        scan_files((state, &self.counts), Arc::clone(schema).into(), files.collect(), columns)
+        scan_derived((state, &self.counts), Arc::clone(schema).into(), files.collect(), columns)
     }
 
     async fn on_the_fly(
