@@ -19,7 +19,7 @@ use crate::ingest::{IngestLimits, Outage, Trail};
 use crate::lake::catalog::{Due, Duty};
 use crate::lake::elected::{Schedule, take_turns};
 use crate::lake::path::EventDay;
-use crate::lake::settle::{SettleSummary, keep_settled};
+use crate::lake::settle::{SettleLimits, SettleSummary, keep_settled};
 use crate::lake::{Catalog, Lake};
 use crate::query::Engine;
 
@@ -77,9 +77,8 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
     let queue = SqsQueue::open(settings.clone(), &aws).await;
     let progress = Arc::new(Progress::default());
     let (stop, stopped) = watch::channel(false);
-    let every = |every| Schedule { every, lease: limits.lease, clock: now };
-    let (catalog_settled, lake_settled) = (catalog.clone(), lake.clone());
-    let engine = Engine::new(catalog_settled.clone(), &lake_settled, query_limits)?;
+    let (catalog_kept, lake_kept) = (catalog.clone(), lake.clone());
+    let engine = Engine::new(catalog_kept.clone(), &lake_kept, query_limits)?;
     let trail = Arc::new(Trail {
         queue,
         archive: Arc::new(Archive::new(config.declarations, Arc::clone(&aws))),
@@ -93,35 +92,14 @@ pub(crate) async fn run(args: WorkerArgs, session: Session<'_>) -> anyhow::Resul
         Some(address) => Some(health::serve(address, Arc::clone(&trail), settings).await?),
         None => None,
     };
-    let (catalog_kept, lake_kept) = (&catalog_settled, &lake_settled);
-    let derive_due = async |due| {
-        let limits = (due, super::derive::limits(&config.settle));
-        derive_until((&engine, catalog_kept, lake_kept), limits, &stopped).await
-    };
-    let settling = async {
-        if !config.settle.every.is_zero() {
-            let (places, schedule) = ((catalog_kept, lake_kept), every(config.settle.every));
-            keep_settled(places, &config.settle, schedule, stopped.clone(), async |done| {
-                say_settled(done);
-                derive_due(Due::Settled).await;
-            })
-            .await;
-        }
-    };
-    let deriving = async {
-        if !config.settle.derive_every.is_zero() {
-            let (duty, schedule) = ((catalog_kept, Duty::Derive), every(config.settle.derive_every));
-            let run = async || derive_due(Due::HotSince(yesterday(now()))).await;
-            take_turns(duty, schedule, stopped.clone(), run, async |()| ()).await;
-        }
-    };
+    let beside = keep((&engine, &catalog_kept, &lake_kept), (&config.settle, limits.lease), &stopped);
     let lanes = async {
         let ended = crate::ingest::run(trail, stopped.clone()).await;
         // When lanes end by themselves, since no waiting would mend it, settling ends too.
         stop.send_replace(true);
         ended
     };
-    let work = async { tokio::join!(lanes, settling, deriving).0 };
+    let work = async { tokio::join!(lanes, beside).0 };
     tokio::pin!(work);
     let mut tell = tokio::time::interval(TELL_EVERY);
     let mut told = Totals::default();
@@ -173,7 +151,36 @@ fn say_settled(done: SettleSummary) {
     tracing::info!(files_in, files_out, rows_in, rows_out, duplicates, bytes_out, swept, "settled");
 }
 
-/// Derives what is settled now; what fails is tried again after the next settling, and computed for queries until then.
+/// What a worker does beside its lanes: it settles, derives what is settled, and what is not yet.
+async fn keep(
+    (engine, catalog, lake): (&Engine, &Catalog, &Lake),
+    (settle, lease): (&SettleLimits, Duration),
+    stopped: &watch::Receiver<bool>,
+) {
+    let every = |every| Schedule { every, lease, clock: now };
+    let derive_due = async |due| {
+        derive_until((engine, catalog, lake), (due, super::derive::limits(settle)), stopped).await
+    };
+    let settling = async {
+        if !settle.every.is_zero() {
+            keep_settled((catalog, lake), settle, every(settle.every), stopped.clone(), async |done| {
+                say_settled(done);
+                derive_due(Due::Settled).await;
+            })
+            .await;
+        }
+    };
+    let deriving = async {
+        if !settle.derive_every.is_zero() {
+            let run = async || derive_due(Due::HotSince(yesterday(now()))).await;
+            let schedule = every(settle.derive_every);
+            take_turns((catalog, Duty::Derive), schedule, stopped.clone(), run, async |()| ()).await;
+        }
+    };
+    tokio::join!(settling, deriving);
+}
+
+/// Derives what is due; what fails is tried again the next time, and computed for queries until then.
 async fn derive_until(
     places: (&Engine, &Catalog, &Lake),
     due: (Due, DeriveLimits),
@@ -183,6 +190,7 @@ async fn derive_until(
         if *stopped.borrow() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     match derived.await {
+        Ok(DeriveSummary { derivations: 0, .. }) => Some(()),
         Ok(DeriveSummary { derivations, files_read, rows_read, rows, bytes, swept }) => {
             tracing::info!(derivations, files_read, rows_read, rows, bytes, swept, "derived");
             Some(())

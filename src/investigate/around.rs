@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::answer::{Companion, FindingLine, Flow, Network, Source, Usual, Window};
+use super::answer::{
+    Companion, FindingLine, Flow, Network, Note, NoteKind, Source, SubjectKind, Usual, Window,
+};
 use super::ask::Desk;
 use super::moment::Moment;
 use super::rows::{
@@ -18,7 +20,7 @@ use super::say;
 pub(super) const DAYS: i64 = 90;
 
 /// How many days tell who else comes from a network or an address: all principals of an account are read for that, not one.
-const PREVALENCE_DAYS: u64 = 30;
+const RECENT_DAYS: u64 = 30;
 
 /// With fewer days of logs before, nothing is called new.
 const DAYS_MIN: i64 = 1;
@@ -96,16 +98,21 @@ pub(super) async fn enrich(desk: &Desk<'_>, mut source: Source, window: &Window)
     source
 }
 
-/// The part of a window in which others are looked for that came from the same address: whoever it is about, an address
-/// has its rows among those of all keys, and all of a day are read for it.
-pub(super) fn recent(window: &Window) -> Window {
-    let days = Duration::from_hours(24 * PREVALENCE_DAYS);
-    let from = window.from.max(window.to.minus(days));
-    let basis = match from > window.from {
-        true => format!("the last {PREVALENCE_DAYS} days of the window"),
-        false => "the window".to_owned(),
-    };
-    Window { from, to: window.to, basis }
+/// When others are looked for that came from the same address: an address has its rows among those of all keys, so all
+/// rows of a day are read for it. Of an address that was asked about they are known.
+pub(super) fn among(subject: SubjectKind, window: &Window) -> Window {
+    if subject == SubjectKind::Ip {
+        return window.clone();
+    }
+    let days = Duration::from_hours(24 * RECENT_DAYS);
+    let basis = format!("the last {RECENT_DAYS} days of the window");
+    Window { from: window.from.max(window.to.minus(days)), to: window.to, basis }
+}
+
+/// Says so where that is not the whole window.
+pub(super) fn told_of(among: &Window, window: &Window) -> Option<Note> {
+    let text = format!("others from the same address were looked for in {}", among.basis);
+    (among.from > window.from).then_some(Note { kind: NoteKind::Basis, text })
 }
 
 /// Who else came from an address.
@@ -195,7 +202,7 @@ pub(super) async fn usual(desk: &Desk<'_>, acts: &Acts) -> Vec<Usual> {
     let (rows, logs) = futures::join!(desk.ask::<UsualRow>("usual_for_principal", &values), logs);
     let mut all = compare(&acts.principal, &rows, (since, until), logs);
     if let (Some(account), Some(network)) = (&acts.account, &acts.network) {
-        let days = Duration::from_hours(24 * PREVALENCE_DAYS);
+        let days = Duration::from_hours(24 * RECENT_DAYS);
         let (first_day, last_day) = (until.minus(days).day(), until.day());
         let values = [
             ("account", account.as_str()),
@@ -211,7 +218,7 @@ pub(super) async fn usual(desk: &Desk<'_>, acts: &Acts) -> Vec<Usual> {
             (one.others, one.of) = (found.others, found.of);
             if let (Some(others), Some(of)) = (found.others, found.of) {
                 one.text = format!(
-                    "{}; {others} of {of} other principals of the account came from there in {PREVALENCE_DAYS} days",
+                    "{}; {others} of {of} other principals of the account came from there in {RECENT_DAYS} days",
                     one.text
                 );
             }
@@ -433,6 +440,18 @@ mod tests {
             "new first, networks first"
         );
         assert_eq!(told.first().map(|one| one.days), Some(15));
+    }
+
+    #[test]
+    fn others_from_an_address_are_looked_for_in_the_last_days_and_that_is_said() {
+        let moment = |text| Moment::read(text).unwrap();
+        let of = |from| Window { from: moment(from), to: moment("2026-03-01"), basis: String::new() };
+        let (long, short) = (of("2025-12-01"), of("2026-02-20"));
+        let recent = among(SubjectKind::Key, &long);
+        assert_eq!((recent.from, recent.to), (moment("2026-01-30"), long.to));
+        assert!(told_of(&recent, &long).unwrap().text.ends_with("the last 30 days of the window"));
+        assert_eq!(among(SubjectKind::Ip, &long), long);
+        assert_eq!(told_of(&among(SubjectKind::Key, &short), &short), None);
     }
 
     #[test]

@@ -189,14 +189,11 @@ async fn gather(
     let keys = keys_of(&chain, subject_key.as_deref());
     let acts = acts(&focus, (&caller, &root), (&found, &chain), &sources);
     let about = about((&focus, &found, &root), &caller, (subject_key.as_deref(), ip.as_deref()));
-    let companions_of = ip.clone().unwrap_or_default();
-    // What an address has had is known by now.
-    let is_address = focus.subject.kind == SubjectKind::Ip;
-    let among = if is_address { window.clone() } else { around::recent(&window) };
+    let among = around::among(focus.subject.kind, &window);
     let (rows, credential, companions, usual, network, findings, missing, issues) = futures::join!(
         timeline(desk, &focus, &chain, &caller),
         credential(desk, subject_key.as_deref(), (&life, &chain), &found),
-        around::companions(desk, &companions_of, &among, &keys),
+        around::companions(desk, ip.as_deref().unwrap_or_default(), &among, &keys),
         usual(desk, &acts),
         around::network(desk, (ip.as_deref(), instance.as_deref()), &window),
         around::findings(desk, &about, &window),
@@ -206,10 +203,7 @@ async fn gather(
     let lines = lines::sort(rows, &of_interest(&focus, (&found, &chain), (&usual, &sources)));
     notes.extend(lines.notes.clone());
     notes.extend(missing);
-    if among.from > window.from && ip.is_some() {
-        let text = format!("others from the same address were looked for in {}", among.basis);
-        notes.push(Note { kind: NoteKind::Basis, text });
-    }
+    notes.extend(around::told_of(&among, &window).filter(|_| ip.is_some()));
     let (cause, cannot_tell) = with_flows(&focus, &found, &network);
     let mut answer = Answer {
         version: VERSION,

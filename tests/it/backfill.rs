@@ -237,7 +237,7 @@ fn what_a_stopped_run_did_not_ask_for_is_read_by_one_that_does() {
     let cloud = Cloud::new();
     let place = slow_inventory(&cloud);
     let limited = ["ingest", "--inventory", &place, "--accounts", ACCOUNT];
-    let child = start(&cloud.site, &[&limited[..], &["--objects-per-second", "20"]].concat());
+    let child = start(&cloud.site, &[&limited[..], &["--objects-per-second", "5"]].concat());
     until("the first file is read", || {
         cloud.s3.calls("GetObject") > 0 && cloud.site.count("select count(*) from listings") > 0
     });

@@ -423,20 +423,6 @@ impl Catalog {
     }
 }
 
-/// Lets derivations count for these files no longer, which were hidden in the same transaction.
-pub(super) async fn count_for_no_longer(
-    transaction: &mut Transaction<'_, Any>,
-    keys: &[String],
-) -> Result<(), sqlx::Error> {
-    let mut update = Statement::new(
-        "update derivations set live = live - gone.files from (
-           select derivation, count(*) as files from files where derivation is not null and file_key in ",
-    );
-    update.list(keys);
-    update.push(" group by derivation) as gone where derivations.derivation = gone.derivation");
-    update.execute(transaction).await.map(drop)
-}
-
 async fn live_parts(
     transaction: &mut Transaction<'_, Any>,
     derivation: &str,

@@ -6,10 +6,9 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
-use super::derivation::count_for_no_longer;
 use super::retry::retrying;
 use super::row::count;
-use super::settling::{Settling, insert_settling, mark_merged};
+use super::settling::{Settling, count_for_no_longer, insert_settling, mark_merged};
 use super::statement::{ROWS_AT_ONCE, Statement};
 use super::{BatchId, Catalog, CatalogError, to_sql};
 use crate::lake::path::{AccountId, EventDay, Region};
