@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ashiato::derive::{DeriveLimits, derive};
+use ashiato::lake::catalog::Due;
 use ashiato::lake::settle::{SettleLimits, settle};
 use ashiato::lake::{Catalog, Lake};
 use ashiato::query::{Engine, QueryLimits};

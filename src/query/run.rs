@@ -126,7 +126,7 @@ impl Rows {
     ///
     /// # Errors
     /// The catalog failed.
-    pub async fn stats(&self) -> Result<QueryStats, QueryError> {
+    pub async fn stats(&mut self) -> Result<QueryStats, QueryError> {
         let (files_opened, bytes_read) = self.cost();
         let visible = self.session.counts.visible(&self.session.catalog).await;
         let (files_visible, bytes_visible) = visible.map_err(QueryError::Count)?;
