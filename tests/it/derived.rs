@@ -171,7 +171,8 @@ fn what_is_hot_is_derived_too_and_its_rows_go_when_it_is_settled() {
     assert!(derived(&site) == expected.1, "kept of hot files");
     let mut chance = fastrand::Rng::with_seed(7);
     let mut killed = 0;
-    while killed < kills() {
+    // A third of the kills: settled ones get all of them.
+    while killed < kills() / 3 {
         killed += u32::from(kill(&site, &["derive", "--rebuild"], clean, &mut chance));
         assert_eq!(sums(&site), expected.0, "after {killed} kills");
     }
