@@ -25,6 +25,8 @@ mod element;
 pub mod scan;
 mod shared;
 mod reader;
+mod long_scan;
+mod files;
 pub mod table;
 pub mod views;
 pub mod news;

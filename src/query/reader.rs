@@ -28,7 +28,7 @@ use super::shared::Scans;
 pub(super) const STORE_URL: &str = "ashiato://lake/";
 
 /// What is read of a file's end to have its footer: of most settled files the footer and its indexes, in one request.
-const FOOTER_BYTES: usize = 16 * 1024;
+pub(super) const FOOTER_BYTES: usize = 16 * 1024;
 
 /// Lets a source read through the engine's store.
 pub(super) fn reading(

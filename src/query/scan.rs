@@ -8,7 +8,9 @@ use datafusion::catalog::Session;
 use datafusion::common::config::TableParquetOptions;
 use datafusion::common::{DataFusionError, Result, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
+};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -37,16 +39,17 @@ pub(super) fn scan_derived(
     // What a filter has read is kept by whole batches: of a needle in one page, it would read and decode four.
     options.global.max_predicate_cache_size = Some(0);
     let source = ParquetSource::new(schema).with_table_parquet_options(options);
-    scan_source((state, counts), source, files, (columns, None, None))
+    let config = scan_config((state, counts), source, files, (columns, None, None))?;
+    Ok(DataSourceExec::from_data_source(config))
 }
 
-/// The same, of a source that may have a predicate already.
-pub(super) fn scan_source(
+/// The same before it is a plan, of a source that may have a predicate already.
+pub(super) fn scan_config(
     (state, counts): (&dyn Session, &Arc<Scans>),
     source: ParquetSource,
     files: Vec<PartitionedFile>,
     (columns, limit, statistics): (Vec<usize>, Option<usize>, Option<Statistics>),
-) -> Result<Arc<dyn ExecutionPlan>> {
+) -> Result<FileScanConfig> {
     let groups = FileGroup::new(files).split_files(state.config().target_partitions());
     let source = reading(source, state, counts)?;
     let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
@@ -56,5 +59,5 @@ pub(super) fn scan_source(
     if let Some(statistics) = statistics {
         config = config.with_statistics(statistics);
     }
-    Ok(DataSourceExec::from_data_source(config.build()))
+    Ok(config.build())
 }

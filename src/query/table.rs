@@ -15,17 +15,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, exec_datafusion_err};
+use datafusion::common::{DFSchema, Result, exec_datafusion_err};
 use datafusion::datasource::TableType;
-use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::ParquetSource;
-use datafusion::datasource::table_schema::TableSchema;
 use datafusion::functions::core::expr_fn::get_field_path;
 use datafusion::logical_expr::expr::Case;
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, col, lit};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, col, lit};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{BinaryExpr, Column, lit as physical_lit};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
@@ -33,9 +29,10 @@ use datafusion::physical_plan::union::UnionExec;
 
 use super::derived::lookup;
 use super::event_day::event_day;
+use super::files::{Chosen, file_schema, part, scan};
 use super::prune::Scope;
-use super::scan::{PART, catalog_failed, scan_source};
-use super::shared::{Scans, Times};
+use super::scan::{PART, catalog_failed};
+use super::shared::Scans;
 use crate::lake::catalog::{Catalog, FileFilter, LakeFile};
 use crate::lake::table::Table;
 
@@ -95,26 +92,8 @@ enum Files {
     Named(Vec<(i32, LakeFile)>),
 }
 
-/// A file that a scan opens.
-struct Chosen {
-    file: LakeFile,
-    part: i32,
-    /// When the rows lie that can pass; `None` is not known.
-    times: Option<Times>,
-}
-
 /// Files of which only pages are read, each by a scan of its own, at most: a plan has a price too.
 const NARROW_SCANS_MAX: usize = 64;
-/// Rows of a file of which reading pages alone is worth a scan: two pages.
-const NARROW_ROWS_MIN: u64 = 16 * 1024;
-
-impl Chosen {
-    fn is_narrow(&self) -> bool {
-        self.file.rows >= NARROW_ROWS_MIN
-            && self.times.is_some_and(|(first, last)| first > self.file.time_min || last < self.file.time_max)
-    }
-}
-
 /// One table, for one query.
 pub(super) struct LakeTable {
     table: Table,
@@ -279,10 +258,6 @@ impl TableProvider for LakeTable {
     }
 }
 
-fn file_schema(table: Table) -> &'static SchemaRef {
-    &table.schema().arrow
-}
-
 fn computed(name: &str) -> Option<Computed> {
     Computed::ALL.into_iter().find(|column| column.name() == name)
 }
@@ -290,45 +265,6 @@ fn computed(name: &str) -> Option<Computed> {
 fn columns(table: Table) -> Vec<FieldRef> {
     let computed = Computed::ALL.map(|column| Arc::new(Field::new(column.name(), DataType::Utf8, true)));
     file_schema(table).fields().iter().cloned().chain(computed).collect()
-}
-
-fn part() -> FieldRef {
-    Arc::new(Field::new(PART, DataType::Int32, true))
-}
-
-/// The scan of a table's files, or of the pages of them in which rows of `times` can be.
-fn scan(
-    context: (&dyn Session, &Arc<Scans>),
-    table: Table,
-    files: Vec<Chosen>,
-    (bases, limit, times): (Vec<usize>, Option<usize>, Option<Times>),
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = file_schema(table);
-    let whole = TableSchema::builder(Arc::clone(schema)).with_table_partition_cols(vec![part()]).build();
-    let statistics = total_statistics(whole.table_schema(), &files);
-    let is_told = files.len() <= STATISTICS_FILES_MAX;
-    let files = files.into_iter().map(|Chosen { file, part, .. }| {
-        let statistics = is_told.then(|| Arc::new(file_statistics(schema, &file)));
-        let mut file =
-            PartitionedFile::new(file.key, file.bytes).with_partition_values(vec![ScalarValue::from(part)]);
-        file.statistics = statistics;
-        file
-    });
-    let mut source = ParquetSource::new(whole);
-    if let Some(times) = times {
-        source = source.with_predicate(within(times, schema)?);
-    }
-    scan_source(context, source, files.collect(), (bases, limit, Some(statistics)))
-}
-
-/// `time >= first and time <= last`.
-fn within((first, last): Times, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
-    let time = || -> Result<Arc<dyn PhysicalExpr>> { Ok(Arc::new(Column::new_with_schema("time", schema)?)) };
-    let compared = |operator, value: i64| -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(BinaryExpr::new(time()?, operator, physical_lit(value))))
-    };
-    let (after, before) = (compared(Operator::GtEq, first)?, compared(Operator::LtEq, last)?);
-    Ok(Arc::new(BinaryExpr::new(after, Operator::And, before)))
 }
 
 /// Puts the computed columns on top, in the order that was asked for.
@@ -353,44 +289,4 @@ fn compute(
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(ProjectionExec::try_new(exprs, scan)?))
-}
-
-/// Files of a scan of which DataFusion is told rows and times, at most: it wants some 20 kB for each, a word for
-/// every column.
-const STATISTICS_FILES_MAX: usize = 1000;
-
-/// What the catalog knows of a file: its rows and times. DataFusion skips files by it.
-fn file_statistics(schema: &Schema, file: &LakeFile) -> Statistics {
-    statistics(schema, (file.rows, file.bytes), (file.time_min, file.time_max))
-}
-
-fn total_statistics(schema: &Schema, files: &[Chosen]) -> Statistics {
-    let files = || files.iter().map(|chosen| &chosen.file);
-    let rows = files().map(|file| file.rows).sum();
-    let bytes = files().map(|file| file.bytes).sum();
-    let first = files().map(|file| file.time_min).min();
-    let last = files().map(|file| file.time_max).max();
-    statistics(schema, (rows, bytes), (first.unwrap_or(i64::MIN), last.unwrap_or(i64::MAX)))
-}
-
-fn statistics(schema: &Schema, (rows, bytes): (u64, u64), (first, last): (i64, i64)) -> Statistics {
-    let count = |number| usize::try_from(number).map_or(Precision::Absent, Precision::Exact);
-    let columns = schema.fields().iter().map(|field| {
-        let value = |time| match field.name().as_str() {
-            "time" => Precision::Exact(ScalarValue::Int64(Some(time))),
-            "time_dt" => Precision::Exact(ScalarValue::TimestampMillisecond(Some(time), Some("UTC".into()))),
-            _ => Precision::Absent,
-        };
-        ColumnStatistics {
-            min_value: value(first),
-            max_value: value(last),
-            ..ColumnStatistics::new_unknown()
-        }
-    });
-    Statistics {
-        num_rows: count(rows),
-        // What is on the disk is smaller than what will be in memory.
-        total_byte_size: count(bytes).to_inexact(),
-        column_statistics: columns.collect(),
-    }
 }

@@ -5,3 +5,4 @@ mod reading;
 mod asking;
 mod athena;
 mod intel;
+mod long;
