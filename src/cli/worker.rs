@@ -151,30 +151,41 @@ fn say_settled(done: SettleSummary) {
     tracing::info!(files_in, files_out, rows_in, rows_out, duplicates, bytes_out, swept, "settled");
 }
 
-/// What a worker does beside its lanes: it settles, derives what is settled, and what is not yet.
+/// What a worker does beside its lanes: it settles, and derives what is settled and what is not yet.
 async fn keep(
     (engine, catalog, lake): (&Engine, &Catalog, &Lake),
     (settle, lease): (&SettleLimits, Duration),
     stopped: &watch::Receiver<bool>,
 ) {
     let every = |every| Schedule { every, lease, clock: now };
-    let derive_due = async |due| {
-        derive_until((engine, catalog, lake), (due, super::derive::limits(settle)), stopped).await
-    };
     let settling = async {
         if !settle.every.is_zero() {
             keep_settled((catalog, lake), settle, every(settle.every), stopped.clone(), async |done| {
                 say_settled(done);
-                derive_due(Due::Settled).await;
+                if let Err(error) = catalog.hasten_duty(Duty::Derive).await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "derived as always");
+                }
             })
             .await;
         }
     };
+    let hot = !settle.derive_every.is_zero();
+    let derive_every = if hot { settle.derive_every } else { settle.every };
     let deriving = async {
-        if !settle.derive_every.is_zero() {
-            let run = async || derive_due(Due::HotSince(yesterday(now()))).await;
-            let schedule = every(settle.derive_every);
-            take_turns((catalog, Duty::Derive), schedule, stopped.clone(), run, async |()| ()).await;
+        if !derive_every.is_zero() {
+            let places = (engine, catalog, lake);
+            // A long run of settling has not come to its end when the first of its days can be derived.
+            let run = async || {
+                let limits = super::derive::limits(settle);
+                derive_until(places, (Due::Settled, limits), stopped).await?;
+                if hot {
+                    derive_until(places, (Due::HotSince(yesterday(now())), limits), stopped).await
+                } else {
+                    Some(())
+                }
+            };
+            take_turns((catalog, Duty::Derive), every(derive_every), stopped.clone(), run, async |()| ())
+                .await;
         }
     };
     tokio::join!(settling, deriving);

@@ -43,7 +43,7 @@ fn sums(site: &Site) -> Vec<Value> {
 }
 
 /// A generated archive, a flow log and findings.
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     let site = generated();
     let mut log =
         "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end \
@@ -190,7 +190,7 @@ fn what_is_hot_is_derived_too_and_its_rows_go_when_it_is_settled() {
 }
 
 #[test]
-fn a_worker_derives_the_last_hours_before_they_are_settled() {
+fn a_worker_derives_what_is_settled_and_the_last_hours_before_they_are() {
     let site = Site::new().with("ASHIATO_SETTLE_EVERY", "0s").with("ASHIATO_SETTLE_DERIVE_EVERY", "1s");
     let rig = crate::worker::Rig::new(site);
     let worker = rig.start();
@@ -210,6 +210,12 @@ fn a_worker_derives_the_last_hours_before_they_are_settled() {
     assert_eq!(rig.site.count(hot), 8);
     let ran = stop(worker);
     assert!(ran.err.contains("\"derived\""), "{ran:?}");
+    // So is what is settled, whoever settles.
+    rig.site.settle().ended(0);
+    forget(&rig.site);
+    let worker = rig.start();
+    until("the settled files are derived", || rig.site.count(COMPUTED) == 0);
+    stop(worker);
     assert_eq!(rig.site.query("select sum(events) as events from footprints"), [json!({"events": 8})]);
     assert_derivations_count(&rig.site);
 }

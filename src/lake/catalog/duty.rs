@@ -13,7 +13,7 @@ use super::{BatchId, Catalog, CatalogError};
 pub enum Duty {
     /// Bringing hot files into partitions.
     Settle,
-    /// Deriving what is not settled yet.
+    /// Deriving what nothing is derived of yet.
     Derive,
     /// Judging what was committed.
     Detect,
@@ -101,6 +101,20 @@ impl Catalog {
             .map(drop)
             .map_err(CatalogError::doing("lay a duty down"))
     }
+
+    /// Makes a duty due as soon as nobody is at it. Who is at it now may see what there is to do, and may not: then it
+    /// is due as always.
+    ///
+    /// # Errors
+    /// The database failed; the duty is due as always.
+    pub async fn hasten_duty(&self, duty: Duty) -> Result<(), CatalogError> {
+        sqlx::query("update duties set done_at = 0 where duty = $1")
+            .bind(duty.word())
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(CatalogError::doing("make a duty due"))
+    }
 }
 
 #[cfg(test)]
@@ -130,5 +144,10 @@ mod tests {
         assert!(begin(&one, at(129)).await);
         catalog.end_duty(Duty::Settle, &one, at(29)).await.unwrap();
         assert!(begin(&other, at(130)).await, "nothing was done since");
+        catalog.end_duty(Duty::Settle, &other, at(131)).await.unwrap();
+        catalog.hasten_duty(Duty::Settle).await.unwrap();
+        assert!(begin(&one, at(132)).await, "it is wanted now");
+        catalog.hasten_duty(Duty::Settle).await.unwrap();
+        assert!(!begin(&other, at(133)).await, "one is at it");
     }
 }
