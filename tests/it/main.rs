@@ -31,6 +31,7 @@ mod investigate;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod lake_s3;
+mod plans;
 mod poison;
 mod odd_stores;
 mod org;

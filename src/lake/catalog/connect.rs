@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Executor};
+use tracing::log::LevelFilter;
 
 use super::CatalogLimits;
 use super::place::CatalogPlace;
@@ -20,7 +21,9 @@ pub(super) async fn connect(place: &CatalogPlace, limits: CatalogLimits) -> Resu
     const LOOK_AGAIN: Duration = Duration::from_millis(20);
     sqlx::any::install_default_drivers();
     // Whoever runs this cannot do anything about a slow statement's text; that the catalog is slow shows elsewhere.
-    let options = AnyConnectOptions::from_str(&url(place)?)?.disable_statement_logging();
+    // Who asks for it by `sqlx::query=debug` has every statement, without its values.
+    let options =
+        AnyConnectOptions::from_str(&url(place)?)?.log_slow_statements(LevelFilter::Off, Duration::MAX);
     let deadline = tokio::time::Instant::now() + limits.busy_timeout;
     loop {
         let pool = pool_options(place, limits);

@@ -371,8 +371,8 @@ impl Catalog {
             .await
             .map_err(failed(what))?;
         let rows = sqlx::query(
-            "select f.file_key from derived_files f join derivations d on d.derivation = f.derivation
-             where d.state = 'retired' and d.changed_at < $1 order by f.file_key",
+            "select f.file_key from derivations d cross join derived_files f
+             where d.state = 'retired' and d.changed_at < $1 and f.derivation = d.derivation order by f.file_key",
         )
         .bind(retired_before.as_millisecond())
         .fetch_all(&self.pool)

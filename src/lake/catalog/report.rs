@@ -199,10 +199,11 @@ impl Catalog {
     /// # Errors
     /// The database failed.
     pub async fn failed_objects(&self) -> Result<Vec<(ObjectId, String)>, CatalogError> {
+        // Ordered by the column itself, SQLite would read all objects in their order instead of these few.
         let rows = sqlx::query(
             "select bucket, object_key, version, coalesce(reason, '') from objects
              where state = 'failed' or state = 'claimed' and reason is not null
-             order by bucket, object_key",
+             order by bucket || '', object_key",
         )
         .fetch_all(&self.pool)
         .await
