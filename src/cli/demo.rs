@@ -21,7 +21,8 @@ use crate::ingest::list::{Lister, read_places};
 use crate::ingest::progress::Progress;
 use crate::ingest::{EmbeddedQueue, IngestLimits, Trail};
 use crate::investigate::form::Lang;
-use crate::investigate::{Inquiry, Moment, investigate, terminal};
+use crate::investigate::terminal::{self, Look};
+use crate::investigate::{Inquiry, Moment, investigate};
 use crate::lake::store::Place;
 use crate::lake::{Catalog, Lake};
 use crate::query::{Engine, Format, Params, QueryLimits, RowWriter, Screen, run as run_query};
@@ -169,7 +170,8 @@ async fn explain(
         now: Moment(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)),
     };
     let answer = Box::pin(investigate(engine, &inquiry)).await;
-    terminal::write_beginning(&answer, (Screen::None, Lang::En), out)?;
+    let look = Look { screen: Screen::None, is_coloured: false, lang: Lang::En };
+    terminal::write_beginning(&answer, look, out)?;
     writeln!(
         out,
         "\nThe timeline, what else was done, created and refused, and the evidence: the same again; with --format html > answer.html as a page."

@@ -15,7 +15,8 @@ use crate::investigate::evidence::{
     Evidence as Record, Folder, Parts, PublicKeys, QueryText, RowSet, Verifier, export,
 };
 use crate::investigate::form::{Lang, html, markdown};
-use crate::investigate::{Answer, Inquiry, Moment, SubjectKind, investigate, terminal};
+use crate::investigate::terminal::{self, Look};
+use crate::investigate::{Answer, Inquiry, Moment, SubjectKind, investigate};
 use crate::query::{Engine, library};
 
 const EXAMPLES: &str = "\
@@ -145,7 +146,8 @@ pub(crate) async fn run(args: InvestigateArgs, session: Session<'_>) -> anyhow::
     match args.format {
         AnswerFormat::Terminal => {
             let screen = super::query::screen(std::io::stdout().is_terminal());
-            terminal::write(&answer, (screen, args.lang), out)?;
+            let look = Look { screen, is_coloured: crate::config::wants_colours(), lang: args.lang };
+            terminal::write(&answer, look, out)?;
         }
         AnswerFormat::Markdown => markdown::write(&answer, args.lang, out)?,
         AnswerFormat::Html => html::write(&answer, args.lang, out)?,

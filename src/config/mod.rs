@@ -228,6 +228,13 @@ impl Config {
     }
 }
 
+/// Says whether colours are welcome on a terminal: `NO_COLOR` says they are not (no-color.org).
+pub fn wants_colours() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+    let unwanted = std::env::var("NO_COLOR");
+    !unwanted.is_ok_and(|unwanted| !unwanted.is_empty())
+}
+
 /// What Lambda says of the function that this process is, if it is one.
 #[derive(Debug, Clone, Copy)]
 pub struct FunctionFacts {

@@ -38,8 +38,8 @@ const CYAN: &str = "36";
 ///
 /// # Errors
 /// The place does not take it.
-pub fn write(answer: &Answer, (screen, lang): (Screen, Lang), out: &mut dyn Write) -> std::io::Result<()> {
-    let mut page = Page { text: String::new(), screen, lang };
+pub fn write(answer: &Answer, look: Look, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut page = Page { text: String::new(), look };
     page.all(answer);
     out.write_all(page.text.as_bytes())
 }
@@ -48,20 +48,26 @@ pub fn write(answer: &Answer, (screen, lang): (Screen, Lang), out: &mut dyn Writ
 ///
 /// # Errors
 /// The place does not take it.
-pub fn write_beginning(
-    answer: &Answer,
-    (screen, lang): (Screen, Lang),
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
-    let mut page = Page { text: String::new(), screen, lang };
+pub fn write_beginning(answer: &Answer, look: Look, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut page = Page { text: String::new(), look };
     page.beginning(answer);
     out.write_all(page.text.as_bytes())
 }
 
+/// How an answer is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Where it goes to.
+    pub screen: Screen,
+    /// Whether a terminal may be sent colours.
+    pub is_coloured: bool,
+    /// The language of labels.
+    pub lang: Lang,
+}
+
 struct Page {
     text: String,
-    screen: Screen,
-    lang: Lang,
+    look: Look,
 }
 
 impl Page {
@@ -73,7 +79,7 @@ impl Page {
         let text = format!("{} – {} UTC: {}", window.from.plain(), window.to.plain(), safe(&window.basis));
         self.line(&self.paint(DIM, &text));
         self.line("");
-        self.wrapped("", &safe(&form::paragraph(answer, self.lang)));
+        self.wrapped("", &safe(&form::paragraph(answer, self.look.lang)));
         self.who(answer);
         self.cause(answer);
         self.chain(&answer.chain);
@@ -95,7 +101,7 @@ impl Page {
     }
 
     fn say(&self, word: impl Into<Word>) -> &'static str {
-        word.into().say(self.lang)
+        word.into().say(self.look.lang)
     }
 
     /// A label in front of a wrapped text, as wide as the others.
@@ -106,16 +112,16 @@ impl Page {
     }
 
     fn width(&self) -> usize {
-        match self.screen {
+        match self.look.screen {
             Screen::Terminal { width } => width.max(40),
             Screen::None => WIDTH,
         }
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        match self.screen {
-            Screen::Terminal { .. } => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            Screen::None => text.to_owned(),
+        match self.look.screen {
+            Screen::Terminal { .. } if self.look.is_coloured => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            _ => text.to_owned(),
         }
     }
 
@@ -162,7 +168,7 @@ impl Page {
 
     /// One line, cut to the terminal; in a pipe nothing is cut.
     fn cut(&mut self, text: &str, code: Option<&str>) {
-        let fitted = match self.screen {
+        let fitted = match self.look.screen {
             Screen::Terminal { width } => fit(text, width),
             Screen::None => text.to_owned(),
         };
@@ -174,7 +180,7 @@ impl Page {
         let root = &answer.root;
         self.heading(Word::Who);
         let sure = self.say(root.confidence);
-        self.wrapped("  ", &format!("{} ({sure})", safe(&form::who(root, self.lang))));
+        self.wrapped("  ", &format!("{} ({sure})", safe(&form::who(root, self.look.lang))));
         if let Some(id) = &root.id {
             self.labelled(Word::Id, &safe(id));
         }
@@ -193,7 +199,7 @@ impl Page {
                 credential.issued_at.map(|at| format!(", {} {}", self.say(Word::Issued), at.plain()));
             let text = format!(
                 "{} {}{}{life}, {} {}",
-                form::credential_kind(&credential.kind, self.lang),
+                form::credential_kind(&credential.kind, self.look.lang),
                 credential.id,
                 issued.unwrap_or_default(),
                 credential.events,
@@ -258,7 +264,7 @@ impl Page {
                 "{at}  {} {mark} {}  {} ({})",
                 end(&edge.parent),
                 end(&edge.child),
-                form::edge(&edge.kind, self.lang),
+                form::edge(&edge.kind, self.look.lang),
                 self.say(edge.confidence)
             );
             self.wrapped(&indent, &safe(&text));
@@ -283,7 +289,7 @@ impl Page {
                 _ => String::new(),
             };
             let known: Vec<String> = [
-                source.kind.as_deref().map(|kind| form::kind_of_address(kind, self.lang)),
+                source.kind.as_deref().map(|kind| form::kind_of_address(kind, self.look.lang)),
                 source.country.clone(),
                 source.as_name.clone(),
                 source.held_by.clone(),
@@ -351,7 +357,7 @@ impl Page {
             let at = one.line.time.map(Moment::plain).unwrap_or_default();
             let text = format!(
                 "  {at}  {} {}  {}",
-                form::created_kind(&one.kind, self.lang),
+                form::created_kind(&one.kind, self.look.lang),
                 one.id,
                 part(&one.line.account)
             );
@@ -386,7 +392,7 @@ impl Page {
         self.heading(Word::IsItUsual);
         for one in usual.iter().take(LINES_MAX) {
             let code = (one.is_new == Some(true)).then_some(YELLOW);
-            self.cut(&format!("  {}", safe(&form::usual(one, self.lang))), code);
+            self.cut(&format!("  {}", safe(&form::usual(one, self.look.lang))), code);
         }
     }
 
@@ -500,7 +506,8 @@ mod tests {
         assert_eq!(fit("abcdef", 6), "abcdef");
         assert_eq!(fit("abcdef", 5), "abcd…");
         assert_eq!(fit("足跡足跡", 6), "足跡…");
-        let mut page = Page { text: String::new(), screen: Screen::Terminal { width: 40 }, lang: Lang::En };
+        let look = Look { screen: Screen::Terminal { width: 40 }, is_coloured: true, lang: Lang::En };
+        let mut page = Page { text: String::new(), look };
         page.wrapped("  - ", &"word ".repeat(30));
         assert!(page.text.lines().all(|line| columns(line) <= 40), "{}", page.text);
     }
@@ -512,12 +519,14 @@ mod tests {
             error: Some("x".to_owned()),
             ..Line::default()
         };
-        let shown = |screen| {
-            let mut page = Page { text: String::new(), screen, lang: Lang::Ja };
+        let shown = |screen, is_coloured| {
+            let look = Look { screen, is_coloured, lang: Lang::Ja };
+            let mut page = Page { text: String::new(), look };
             page.one(&line);
             page.text
         };
-        assert!(!shown(Screen::None).contains('\u{1b}'));
-        assert_eq!(shown(Screen::Terminal { width: 100 }).matches('\u{1b}').count(), 2, "only ours");
+        assert!(!shown(Screen::None, true).contains('\u{1b}'));
+        assert!(!shown(Screen::Terminal { width: 100 }, false).contains('\u{1b}'));
+        assert_eq!(shown(Screen::Terminal { width: 100 }, true).matches('\u{1b}').count(), 2, "only ours");
     }
 }
