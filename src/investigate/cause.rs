@@ -64,7 +64,7 @@ pub(super) async fn of_finding(desk: &Desk<'_>, finding: &FindingRow, states: &[
     }
     let (noticed, well) = onset(finding, states);
     let target = Target {
-        resources: finding.resource_ids(),
+        resources: resources(finding),
         account: finding.accountid.clone(),
         control,
         grantee: finding.evidence_texts("actor.user.uid").into_iter().next().filter(|_| is_access(finding)),
@@ -72,6 +72,19 @@ pub(super) async fn of_finding(desk: &Desk<'_>, finding: &FindingRow, states: &[
         well,
     };
     of_resource(desk, &target).await
+}
+
+/// What the finding is about. Of an object not its bucket: whoever touches another object names that too.
+fn resources(finding: &FindingRow) -> Vec<String> {
+    let (objects, others): (Vec<_>, Vec<_>) =
+        finding.resource_ids().into_iter().partition(|id| object_key(id).is_some());
+    if objects.is_empty() { others } else { objects }
+}
+
+/// The key of an object of S3, by its ARN.
+fn object_key(id: &str) -> Option<&str> {
+    let (_, path) = id.strip_prefix("arn:")?.split_once(":s3:::")?;
+    path.split_once('/').map(|(_, key)| key)
 }
 
 fn is_access(finding: &FindingRow) -> bool {
@@ -202,7 +215,22 @@ async fn changes(desk: &Desk<'_>, target: &Target, until: Moment) -> Vec<EventRo
         })
     };
     touches.sort_by_key(|touch| std::cmp::Reverse((is_known(touch), touch.last_seen)));
-    read(desk, touches).await
+    let mut rows = read(desk, touches).await;
+    // Touches are of buckets: their objects are too many.
+    let keys: Vec<&str> = target.resources.iter().filter_map(|id| object_key(id)).collect();
+    rows.retain(|row| keys.is_empty() || keys.iter().any(|key| is_of_object(row, key)));
+    rows
+}
+
+/// Says whether a call was on the object with this key.
+fn is_of_object(row: &EventRow, key: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Request<'a> {
+        #[serde(borrow)]
+        key: Option<std::borrow::Cow<'a, str>>,
+    }
+    let request = row.request.as_deref().and_then(|text| serde_json::from_str::<Request<'_>>(text).ok());
+    request.and_then(|request| request.key).is_some_and(|named| named == key)
 }
 
 async fn account_wide(desk: &Desk<'_>, target: &Target, until: &str) -> Vec<TouchRow> {

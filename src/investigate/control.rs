@@ -1,6 +1,6 @@
 //! Which calls can make a resource fail a control.
 //!
-//! Takes the id of a Security Hub control, the name of a Config rule, a GuardDuty type or an Access Analyzer resource type, and gives the
+//! Takes the id of a Security Hub control, the name of a Config rule, a type of GuardDuty or Macie or an Access Analyzer resource type, and gives the
 //! calls that bring the state about, each with the sign by which its request shows it. Data: a line a call. Promises that a control that is not in
 //! the list gives nothing, so that its cause is ranked by nearness alone and said to be less sure.
 
@@ -9,7 +9,7 @@ use super::sign::{Ports, Sign};
 /// What a control looks at, and the calls that matter to it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Control {
-    /// Security Hub ids, Config rules, GuardDuty types, Access Analyzer's resource types; compared in lower case.
+    /// Security Hub ids, Config rules, types of GuardDuty and Macie, Access Analyzer's resource types; compared in lower case.
     pub(super) names: &'static [&'static str],
     /// The calls.
     pub(super) calls: &'static [Call],
@@ -88,11 +88,11 @@ const ADMIN_POLICY: [Call; 6] = [
 pub(super) const CONTROLS: &[Control] = &[
     // S3
     Control { names: &["s3.1", "s3-account-level-public-access-blocks", "s3-account-level-public-access-blocks-periodic", "policy:s3/accountblockpublicaccessdisabled", "pci.s3.6"], calls: &[account("PutAccountPublicAccessBlock", BLOCK_OFF), account("DeleteAccountPublicAccessBlock", Sign::Always)] },
-    Control { names: &["s3.2", "s3.3", "pci.s3.1", "pci.s3.2", "s3-bucket-public-read-prohibited", "s3-bucket-public-write-prohibited", "policy:s3/bucketpublicaccessgranted", "policy:s3/bucketanonymousaccessgranted", "policy:iamuser/s3blockpublicaccessdisabled"], calls: &[
+    Control { names: &["s3.2", "s3.3", "pci.s3.1", "pci.s3.2", "s3-bucket-public-read-prohibited", "s3-bucket-public-write-prohibited", "policy:s3/bucketpublicaccessgranted", "policy:s3/bucketanonymousaccessgranted", "policy:iamuser/s3blockpublicaccessdisabled", "policy:iamuser/s3bucketpublic"], calls: &[
         on("PutBucketPolicy", Sign::PublicPolicy), on("PutBucketAcl", Sign::PublicAcl), on("CreateBucket", Sign::PublicAcl),
         PUBLIC_BLOCK[0], PUBLIC_BLOCK[1], PUBLIC_BLOCK[2], PUBLIC_BLOCK[3], PUBLIC_BLOCK[4], PUBLIC_BLOCK[5]] },
     Control { names: &["s3.8", "s3-bucket-level-public-access-prohibited", "policy:s3/bucketblockpublicaccessdisabled"], calls: &[PUBLIC_BLOCK[0], PUBLIC_BLOCK[1], PUBLIC_BLOCK[2], PUBLIC_BLOCK[3]] },
-    Control { names: &["s3.4", "s3.17", "pci.s3.4", "s3-bucket-server-side-encryption-enabled", "s3-default-encryption-kms"], calls: &[on("DeleteBucketEncryption", Sign::Always), on("PutBucketEncryption", Sign::Likely), on("CreateBucket", Sign::Likely)] },
+    Control { names: &["s3.4", "s3.17", "pci.s3.4", "s3-bucket-server-side-encryption-enabled", "s3-default-encryption-kms", "policy:iamuser/s3bucketencryptiondisabled"], calls: &[on("DeleteBucketEncryption", Sign::Always), on("PutBucketEncryption", Sign::Likely), on("CreateBucket", Sign::Likely)] },
     Control { names: &["s3.5", "pci.s3.5", "s3-bucket-ssl-requests-only"], calls: &[on("DeleteBucketPolicy", Sign::Always), on("PutBucketPolicy", Sign::Lacks("SecureTransport")), on("CreateBucket", Sign::Likely)] },
     Control { names: &["s3.6", "s3-bucket-blacklisted-actions-prohibited", "s3-bucket-policy-not-more-permissive"], calls: &[on("PutBucketPolicy", Sign::Grants)] },
     Control { names: &["s3.9", "s3-bucket-logging-enabled", "stealth:s3/serveraccessloggingdisabled"], calls: &[on("PutBucketLogging", Sign::Lacks("TargetBucket")), on("CreateBucket", Sign::Likely)] },
@@ -100,7 +100,9 @@ pub(super) const CONTROLS: &[Control] = &[
     Control { names: &["s3.14", "s3.20", "pci.s3.3", "s3-bucket-versioning-enabled", "s3-bucket-mfa-delete-enabled"], calls: &[on("PutBucketVersioning", Sign::Has("Suspended")), on("CreateBucket", Sign::Likely)] },
     Control { names: &["s3.10", "s3.13", "s3-lifecycle-policy-check"], calls: &[on("DeleteBucketLifecycle", Sign::Always), on("PutBucketLifecycle", Sign::Likely), on("PutBucketLifecycleConfiguration", Sign::Likely), on("CreateBucket", Sign::Likely)] },
     Control { names: &["s3.7", "s3-bucket-replication-enabled"], calls: &[on("DeleteBucketReplication", Sign::Always), on("PutBucketReplication", Sign::Likely), on("CreateBucket", Sign::Likely)] },
-    Control { names: &["aws::s3::bucket", "awss3bucket"], calls: &[on("PutBucketPolicy", Sign::Grants), on("PutBucketAcl", Sign::PublicAcl), on("PutAccessPointPolicy", Sign::Grants), PUBLIC_BLOCK[0], PUBLIC_BLOCK[1], PUBLIC_BLOCK[2], PUBLIC_BLOCK[3], PUBLIC_BLOCK[4], PUBLIC_BLOCK[5]] },
+    Control { names: &["policy:iamuser/s3bucketreplicatedexternally"], calls: &[on("PutBucketReplication", Sign::Always)] },
+    Control { names: &["sensitivedata:s3object/credentials", "sensitivedata:s3object/customidentifier", "sensitivedata:s3object/financial", "sensitivedata:s3object/multiple", "sensitivedata:s3object/personal", "object:s3/maliciousfile"], calls: &[on("PutObject", Sign::Always), on("CompleteMultipartUpload", Sign::Always), on("CopyObject", Sign::Always)] },
+    Control { names: &["aws::s3::bucket", "awss3bucket", "policy:iamuser/s3bucketsharedexternally", "policy:iamuser/s3bucketsharedwithcloudfront"], calls: &[on("PutBucketPolicy", Sign::Grants), on("PutBucketAcl", Sign::PublicAcl), on("PutAccessPointPolicy", Sign::Grants), PUBLIC_BLOCK[0], PUBLIC_BLOCK[1], PUBLIC_BLOCK[2], PUBLIC_BLOCK[3], PUBLIC_BLOCK[4], PUBLIC_BLOCK[5]] },
     // Security groups and networks
     Control { names: &["ec2.13", "restricted-ssh", "incoming-ssh-disabled", "pci.ec2.5"], calls: &ingress(SSH) },
     Control { names: &["ec2.14", "restricted-rdp"], calls: &ingress(RDP) },
@@ -235,6 +237,8 @@ mod tests {
         check("Policy:S3/BucketBlockPublicAccessDisabled", Some("DeleteBucketPublicAccessBlock"));
         check("TTPs/Exposure/Policy:S3-BucketAnonymousAccessGranted", Some("PutBucketPolicy"));
         check("AWS::KMS::Key", Some("PutKeyPolicy"));
+        check("Policy:IAMUser/S3BucketPublic", Some("PutBucketPolicy"));
+        check("SensitiveData:S3Object/Personal", Some("PutObject"));
         check("Macie.99", None);
         check("", None);
     }

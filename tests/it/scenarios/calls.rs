@@ -35,6 +35,15 @@ pub(super) fn bucket(operation: &'static str, name: &str, part: &str, body: Valu
     Call { resources, ..Call::new("s3", operation, request) }
 }
 
+/// A call on an object.
+pub(super) fn object(operation: &'static str, bucket: &str, key: &str) -> Call {
+    let arn = format!("arn:aws:s3:::{bucket}");
+    let request =
+        json!({"bucketName": bucket, "Host": format!("{bucket}.s3.eu-west-1.amazonaws.com"), "key": key});
+    let resources = vec![("AWS::S3::Object", format!("{arn}/{key}")), ("AWS::S3::Bucket", arn)];
+    Call { resources, ..Call::new("s3", operation, request) }
+}
+
 /// A policy of a bucket that lets a principal read.
 pub(super) fn bucket_policy(name: &str, principal: &Value) -> Call {
     let statement = json!({

@@ -221,6 +221,35 @@ impl Story {
         arn
     }
 
+    /// Macie finds something of a bucket, or of an object in it; gives the finding's id.
+    pub(super) fn macie(&mut self, kind: &str, (bucket, key): (&str, Option<&str>), at: Timestamp) -> String {
+        let id = self.uuid().replace('-', "");
+        let arn = format!("arn:aws:s3:::{bucket}");
+        let object = key.map(|key| json!({"bucketArn": arn, "key": key, "path": format!("{bucket}/{key}")}));
+        let detail = json!({
+            "schemaVersion": "1.0",
+            "id": id,
+            "accountId": self.account,
+            "partition": "aws",
+            "region": REGION,
+            "type": kind,
+            "title": "Something about a bucket",
+            "description": "Macie looked.",
+            "severity": {"score": 3, "description": "High"},
+            "createdAt": at.to_string(),
+            "updatedAt": at.to_string(),
+            "count": 1,
+            "category": if key.is_some() { "CLASSIFICATION" } else { "POLICY" },
+            "archived": false,
+            "sample": false,
+            "resourcesAffected": {"s3Bucket": {"arn": arn, "name": bucket}, "s3Object": object},
+            "classificationDetails": null,
+            "policyDetails": null,
+        });
+        self.on_the_bus(("aws.macie", "Macie Finding"), at, &detail);
+        id
+    }
+
     fn on_the_bus(&mut self, (source, kind): (&str, &str), time: Timestamp, detail: &Value) {
         let id = self.uuid();
         self.findings.push(json!({

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::calls::{
-    Call, block, bucket, bucket_policy, bucket_read, ec2, kms, modify_db, policy_text, share_db_snapshot,
-    tagged, tls_policy,
+    Call, block, bucket, bucket_policy, bucket_read, ec2, kms, modify_db, object, policy_text,
+    share_db_snapshot, tagged, tls_policy,
 };
 use super::story::{Cause, REGION, Root, Scenario, Story, at};
 use super::who::{TERRAFORM, Who};
@@ -28,6 +28,8 @@ pub(super) const CASES: &[fn(Story) -> Scenario] = &[
     snapshot_shared,
     image_shared,
     secret_for_everybody,
+    bucket_public_as_macie_saw_it,
+    secrets_put_as_macie_found,
     bucket_deleted,
     many_instances_terminated,
 ];
@@ -76,6 +78,33 @@ fn bucket_policy_by_a_user(mut story: Story) -> Scenario {
     story.did(&ren, at(0, "10:16:20"), &tagged(&name));
     let id = story.control("S3.2", ("AwsS3Bucket", &bucket_arn(&name)), noticed());
     story.ends("bucket_policy_by_a_user", &id, Cause::Event(cause), Root::Is("iam_user", named("mio.tanaka")))
+}
+
+/// A policy finding of Macie, of the change a user made.
+fn bucket_public_as_macie_saw_it(mut story: Story) -> Scenario {
+    let name = story.own("brochures");
+    let (kana, ren) = (story.user("kana.mori"), story.user("ren.sato"));
+    let open = bucket_policy(&name, &everybody());
+    around(&mut story, &name, &open);
+    let cause = story.did(&kana, changed(), &open);
+    story.did(&ren, at(0, "10:17:00"), &tagged(&name));
+    let id = story.macie("Policy:IAMUser/S3BucketPublic", (&name, None), noticed());
+    let root = Root::Is("iam_user", named("kana.mori"));
+    story.ends("bucket_public_as_macie_saw_it", &id, Cause::Event(cause), root)
+}
+
+/// Macie finds credentials in an object: whoever put it, not who put another one later, read it or changed the bucket.
+fn secrets_put_as_macie_found(mut story: Story) -> Scenario {
+    let name = story.own("backups");
+    let (kana, ren) = (story.user("kana.mori"), story.user("ren.sato"));
+    let cause = story.did(&kana, at(-2, "09:14:00"), &object("PutObject", &name, "home/kana.tar"));
+    story.did(&ren, at(-1, "09:20:00"), &object("GetObject", &name, "home/kana.tar"));
+    story.did(&ren, changed(), &object("PutObject", &name, "home/ren.tar"));
+    story.did(&ren, at(0, "10:20:00"), &tls_policy(&name));
+    let of = (name.as_str(), Some("home/kana.tar"));
+    let id = story.macie("SensitiveData:S3Object/Credentials", of, noticed());
+    let root = Root::Is("iam_user", named("kana.mori"));
+    story.ends("secrets_put_as_macie_found", &id, Cause::Event(cause), root)
 }
 
 /// S3.8: a person of Identity Center switches the guard off in the console; Terraform had switched it on.

@@ -159,6 +159,10 @@ impl Story {
             "recipientAccountId": who.account,
             "eventCategory": "Management",
         });
+        if call.resources.iter().any(|(kind, _)| *kind == "AWS::S3::Object") {
+            record["managementEvent"] = json!(false);
+            record["eventCategory"] = json!("Data");
+        }
         if !call.resources.is_empty() {
             let resources: Vec<Value> = call
                 .resources
