@@ -19,7 +19,7 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column, lit as physical
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::long_scan::LongScan;
-use super::scan::{PART, scan_config};
+use super::scan::{PART, partitions, scan_config};
 use super::shared::{Scans, Times};
 use crate::lake::catalog::LakeFile;
 use crate::lake::table::Table;
@@ -89,7 +89,8 @@ pub(super) fn scan(
         return Ok(DataSourceExec::from_data_source(scan_config(context, source, files, what)?));
     }
     let config = scan_config(context, source, Vec::new(), what)?;
-    let partitions = context.0.config().target_partitions();
+    let largest = files.iter().map(|chosen| chosen.file.bytes).max().unwrap_or_default();
+    let partitions = partitions(context, largest);
     Ok(DataSourceExec::from_data_source(LongScan::new(files, config, partitions)))
 }
 

@@ -33,8 +33,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::files::Chosen;
 use super::reader::FOOTER_BYTES;
 
-/// Files of a step: some 8 MB of what DataFusion holds of them.
-const STEP_FILES: usize = 256;
+/// Files of the steps that are under way: some 16 MB of what DataFusion holds of them.
+const STEPS_FILES: usize = 512;
 
 /// A scan of one table.
 #[derive(Clone)]
@@ -64,6 +64,10 @@ impl LongScan {
         let config = config.downcast_ref::<FileScanConfig>();
         let config = config.ok_or_else(|| exec_datafusion_err!("a scan of files stays one"))?.clone();
         Ok(Arc::new(Self { config, ..self.clone() }))
+    }
+
+    fn step_files(&self) -> usize {
+        (STEPS_FILES / self.partitions).max(1)
     }
 
     /// The scan of some files, as DataFusion does it.
@@ -118,9 +122,10 @@ impl DataSource for LongScan {
     fn open(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let schema = self.config.projected_schema()?;
         let scan = self.clone();
-        let steps = (partition * STEP_FILES..self.files.len()).step_by(self.partitions * STEP_FILES);
+        let step = self.step_files();
+        let steps = (partition * step..self.files.len()).step_by(self.partitions * step);
         let rows = stream::iter(steps).map(move |first| {
-            let last = scan.files.len().min(first + STEP_FILES);
+            let last = scan.files.len().min(first + step);
             let files = scan.files.get(first..last).unwrap_or_default();
             scan.step(files)?.open(0, Arc::clone(&context))
         });
@@ -131,7 +136,7 @@ impl DataSource for LongScan {
     }
 
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "files={}, files_at_a_time={STEP_FILES}, ", self.files.len())?;
+        write!(f, "files={}, files_at_a_time={}, ", self.files.len(), self.step_files())?;
         self.config.fmt_as(format, f)
     }
 

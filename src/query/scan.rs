@@ -9,7 +9,7 @@ use datafusion::common::config::TableParquetOptions;
 use datafusion::common::{DataFusionError, Result, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{
-    FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
+    FileGroup, FileGroupPartitioner, FileScanConfig, FileScanConfigBuilder, ParquetSource,
 };
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -43,6 +43,24 @@ pub(super) fn scan_derived(
     Ok(DataSourceExec::from_data_source(config))
 }
 
+/// Bytes of files that are read together, at most: a partition holds what it reads of one row group.
+const TOGETHER_BYTES_MAX: u64 = 256 << 20;
+
+/// In how many partitions files are read: as many as there are cores, and of a bucket as many as it takes requests,
+/// while files are small.
+pub(super) fn partitions((state, counts): (&dyn Session, &Arc<Scans>), largest_bytes: u64) -> usize {
+    let fitting = usize::try_from(TOGETHER_BYTES_MAX / largest_bytes.max(1)).unwrap_or(usize::MAX);
+    counts.requests.min(fitting).max(state.config().target_partitions())
+}
+
+/// The files of each partition. Of few files, parts of them.
+fn groups(files: Vec<PartitionedFile>, partitions: usize) -> Vec<FileGroup> {
+    let is_few = files.len() < partitions;
+    let groups = FileGroup::new(files).split_files(partitions);
+    let parts = FileGroupPartitioner::new().with_target_partitions(partitions);
+    is_few.then(|| parts.repartition_file_groups(&groups)).flatten().unwrap_or(groups)
+}
+
 /// The same before it is a plan, of a source that may have a predicate already.
 pub(super) fn scan_config(
     (state, counts): (&dyn Session, &Arc<Scans>),
@@ -50,7 +68,8 @@ pub(super) fn scan_config(
     files: Vec<PartitionedFile>,
     (columns, limit, statistics): (Vec<usize>, Option<usize>, Option<Statistics>),
 ) -> Result<FileScanConfig> {
-    let groups = FileGroup::new(files).split_files(state.config().target_partitions());
+    let largest = files.iter().map(|file| file.object_meta.size).max().unwrap_or_default();
+    let groups = groups(files, partitions((state, counts), largest));
     let source = reading(source, state, counts)?;
     let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
         .with_file_groups(groups)

@@ -57,10 +57,15 @@ const FOOTERS_SHARE: usize = 8;
 /// How many consumers an error names when memory is gone.
 const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
+/// Requests of one scan that are under way together where the lake is in a bucket. Each is some 25 ms away, and of a
+/// thousand small files each is a few: with one for each of two cores, an investigation took a minute.
+const BUCKET_REQUESTS: usize = 32;
+
 /// What all queries of a process share.
 #[derive(Clone)]
 pub struct Engine {
     catalog: Catalog,
+    requests: usize,
     intel: Arc<Intel>,
     news: Option<Arc<News>>,
     runtime: Arc<RuntimeEnv>,
@@ -87,7 +92,8 @@ impl Engine {
     /// The folder for spilling cannot be used.
     pub fn new(catalog: Catalog, lake: &Lake, limits: QueryLimits) -> Result<Self, QueryError> {
         let runtime = runtime(lake, &limits).map_err(|error| QueryError::Engine(Cause::from(&error)))?;
-        Ok(Self { catalog, intel: Arc::default(), news: None, runtime, limits })
+        let requests = if lake.place.as_bucket().is_some() { BUCKET_REQUESTS } else { 1 };
+        Ok(Self { catalog, requests, intel: Arc::default(), news: None, runtime, limits })
     }
 
     /// Returns the engine with what is known beside the logs.
@@ -109,7 +115,7 @@ impl Engine {
 
     /// Opens a session that nothing of an earlier query reaches into.
     pub(super) fn session(&self) -> Session {
-        let counts = Arc::new(Scans::default());
+        let counts = Arc::new(Scans::of(self.requests));
         let state = SessionStateBuilder::new()
             .with_config(self.config())
             .with_runtime_env(Arc::clone(&self.runtime))
@@ -141,7 +147,7 @@ impl Engine {
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(true);
-        let partitions = config.target_partitions().max(1);
+        let partitions = config.target_partitions().max(self.requests);
         // A sort in every partition holds this back, so together they stay at a quarter.
         let merge_bytes = (self.limits.memory_bytes / partitions / 4).min(MERGE_BYTES_MAX);
         // A merge holds two batches of every partition; with rows of 8 KiB they stay at half.
@@ -153,6 +159,8 @@ impl Engine {
         // Rows are wide and needles few: filter columns are read first, in the order of the filters, the rest for rows
         // that pass.
         options.execution.parquet.pushdown_filters = true;
+        // A scan says itself in how many partitions it is read.
+        options.optimizer.repartition_file_scans = false;
         config
     }
 }

@@ -21,6 +21,8 @@ type LookedUp = Arc<OnceCell<Option<Vec<Found>>>>;
 /// One for each query.
 #[derive(Debug, Default)]
 pub(super) struct Scans {
+    /// Requests to the store that may be under way together, beyond one for each core.
+    pub(super) requests: usize,
     /// A view of several tables asks the same of each.
     lookups: Mutex<HashMap<String, LookedUp>>,
     /// How often each table of the lake was scanned.
@@ -32,6 +34,11 @@ pub(super) struct Scans {
 }
 
 impl Scans {
+    /// Returns those of a query of a lake whose store takes so many requests at a time.
+    pub(super) fn of(requests: usize) -> Self {
+        Self { requests, ..Self::default() }
+    }
+
     /// Adds a scan of a table, and how many of its files the filters left.
     pub(super) fn add_scan(&self, table: Table, opened: usize) {
         let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);

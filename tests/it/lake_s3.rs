@@ -72,6 +72,27 @@ fn every_object_is_written_with_a_checksum_a_key_and_a_condition() {
 }
 
 #[test]
+fn of_many_small_files_more_are_asked_for_at_a_time_than_there_are_cores() {
+    const TOGETHER: usize = 12;
+    let cloud = on_s3(Cloud::new(), "lake");
+    // Each day's is a file of its own.
+    let records: Vec<Value> = (0..24)
+        .map(|number| {
+            let mut record = record(number);
+            record["eventTime"] = json!(format!("2025-01-{:02}T10:00:00Z", number + 1));
+            record
+        })
+        .collect();
+    cloud.s3.put(ARCHIVE, &key(REGION, "days"), &gzip(&file(&records)));
+    cloud.ingest(ARCHIVE).ended(0);
+    cloud.s3.hold(TOGETHER);
+    let sum =
+        cloud.site.query("select count(*) as events, sum(length(metadata.uid)) as bytes from cloudtrail");
+    assert_eq!(sum, [json!({"events": 24, "bytes": 24 * 36})]);
+    assert!(cloud.s3.most_waiting() >= TOGETHER, "{} at a time", cloud.s3.most_waiting());
+}
+
+#[test]
 fn a_write_whose_answer_was_lost_was_done() {
     let cloud = on_s3(Cloud::new(), "lake");
     big(&cloud);

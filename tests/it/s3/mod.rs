@@ -89,12 +89,17 @@ struct Settings {
     first: Vec<(&'static str, Fault)>,
     /// Whatever is asked, nothing is answered but errors.
     is_away: bool,
+    /// So many GETs have to wait together before any is answered.
+    together: usize,
+    waiting: usize,
+    most_waiting: usize,
     calls: BTreeMap<String, u64>,
     faults: BTreeMap<String, u64>,
 }
 
 struct Shared {
     service: S3Service,
+    gate: tokio::sync::Notify,
     settings: Mutex<Settings>,
 }
 
@@ -122,7 +127,8 @@ impl FakeS3 {
         service.set_auth(keys);
         let dice = fastrand::Rng::with_seed(5);
         let settings = Mutex::new(Settings { dice, ..Settings::default() });
-        let shared = Arc::new(Shared { service: service.build(), settings });
+        let shared =
+            Arc::new(Shared { service: service.build(), gate: tokio::sync::Notify::new(), settings });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
@@ -214,6 +220,17 @@ impl FakeS3 {
         self.settings().is_away = is_away;
     }
 
+    /// Answers no GET before so many wait, or the first has waited for a long time.
+    pub(crate) fn hold(&self, together: usize) {
+        let mut settings = self.settings();
+        (settings.together, settings.most_waiting) = (together, 0);
+    }
+
+    /// How many GETs waited together.
+    pub(crate) fn most_waiting(&self) -> usize {
+        self.settings().most_waiting
+    }
+
     /// How often an operation was called.
     pub(crate) fn calls(&self, operation: &str) -> u64 {
         self.settings().calls.get(operation).copied().unwrap_or(0)
@@ -232,6 +249,34 @@ impl FakeS3 {
 impl Shared {
     fn settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until as many wait as were asked for; then nobody waits any more.
+    async fn wait(&self) {
+        const LONG: Duration = Duration::from_secs(20);
+        let opened = self.gate.notified();
+        tokio::pin!(opened);
+        {
+            let mut settings = self.settings();
+            if settings.together == 0 {
+                return;
+            }
+            // Who is not enabled now could miss the call.
+            opened.as_mut().enable();
+            settings.waiting += 1;
+            settings.most_waiting = settings.most_waiting.max(settings.waiting);
+            if settings.waiting >= settings.together {
+                settings.together = 0;
+                self.gate.notify_waiters();
+            }
+        }
+        let is_open = tokio::time::timeout(LONG, opened).await.is_ok();
+        let mut settings = self.settings();
+        settings.waiting -= 1;
+        if !is_open {
+            settings.together = 0;
+            self.gate.notify_waiters();
+        }
     }
 }
 
@@ -369,6 +414,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     }
     if let Some(refused) = judge(&rules, &asked, &request) {
         return refused;
+    }
+    if asked.operation == "GetObject" {
+        shared.wait().await;
     }
     match fault {
         Some(Fault::Internal) => return refuse(500, "InternalError", "try again"),
