@@ -6,7 +6,19 @@
 -- lookback:   30m
 -- known_gaps: mobile networks and pools of egress addresses change networks as well; an IPv4 and an IPv6 address of one
 --             host are not told apart from two hosts, so that only networks of one kind are compared
-with fresh as (
+with
+-- Few sessions are in two networks at all: only their calls are held.
+several as (
+  select actor.user.credential_uid as credential
+  from cloudtrail
+  where time >= $near_start
+    and time <= $near_end
+    and actor.user.credential_uid like 'ASIA%'
+    and ip_info(src_endpoint.ip).kind <> 'private' -- reads less
+  group by actor.user.credential_uid
+  having min(network_of(src_endpoint.ip)) <> max(network_of(src_endpoint.ip)) -- reads less
+),
+fresh as (
   select
     actor.user.credential_uid as credential,
     network_of(src_endpoint.ip) as network,
@@ -22,15 +34,11 @@ with fresh as (
     count(distinct metadata.uid) as events,
     max(metadata.uid) as event_id
   from new_cloudtrail
-  where actor.user.credential_uid like 'ASIA%'
-    and ip_info(src_endpoint.ip).kind <> 'private'
+  join several on several.credential = actor.user.credential_uid
+  where ip_info(src_endpoint.ip).kind <> 'private'
   group by
     actor.user.credential_uid, network_of(src_endpoint.ip), strpos(src_endpoint.ip, ':') > 0,
     date_trunc('minute', time_dt)
-),
-sessions as (
-  select distinct credential
-  from fresh
 ),
 near as (
   select
@@ -42,7 +50,7 @@ near as (
     min(time_dt) as first_seen,
     max(time_dt) as last_seen
   from cloudtrail
-  join sessions on sessions.credential = actor.user.credential_uid
+  join several on several.credential = actor.user.credential_uid
   where time >= $near_start
     and time <= $near_end
     and ip_info(src_endpoint.ip).kind <> 'private'

@@ -6,7 +6,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use super::{Ending, Session, now, table};
-use crate::detect::{Detected, Finding, detect};
+use crate::detect::{Detected, Finding, Stretch, detect};
 use crate::intel::Intel;
 use crate::lake::Catalog;
 use crate::lake::catalog::{BatchId, CatalogError, Duty};
@@ -47,7 +47,16 @@ pub(crate) async fn run(args: DetectArgs, session: Session<'_>) -> anyhow::Resul
     query.memory_bytes = memory.unwrap_or(query.memory_bytes);
     let intel = Intel::read(&config.intel).context("intel")?;
     let engine = Engine::new(catalog.clone(), &lake, query)?.with_intel(intel);
-    let judging = Box::pin(detect((&engine, &catalog, &lake), limits, now));
+    let mut judged = 0;
+    let told = |stretch: Stretch, count: usize| {
+        judged += 1;
+        // Of one there is nothing to tell before its findings.
+        if count > 1 {
+            let (first, last) = (moment(stretch.window.first), moment(stretch.window.last));
+            drop(writeln!(err, "{judged} of {count}: {} events judged, {first} to {last}", stretch.events));
+        }
+    };
+    let judging = Box::pin(detect((&engine, &catalog, &lake), limits, now, told));
     // Not cancel-safe and need not be: what a run has written and not committed is swept.
     let detected = tokio::select! {
         detected = judging => detected.map_err(anyhow::Error::from),

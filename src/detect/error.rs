@@ -44,3 +44,10 @@ pub enum DetectError {
         source: object_store::Error,
     },
 }
+
+impl DetectError {
+    /// Says whether less at a time would do.
+    pub(super) fn is_of_memory(&self) -> bool {
+        matches!(self, Self::Rule { source: QueryError::Memory { .. }, .. })
+    }
+}

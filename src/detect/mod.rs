@@ -10,16 +10,19 @@
 //! - each committed record is judged by every rule in one run that came to its end, late ones too, and
 //!   in no other, however settling rewrites files meanwhile;
 //! - the same facts give the same finding, which is written once;
-//! - a run that is stopped has told nothing and judged nothing.
+//! - a run that is stopped has told nothing and judged nothing;
+//! - memory is bounded, however much is new: it is judged in stretches of a day at most, in the order of time.
 //!
 //! Not here: who is told (`cli`), and the language of rules: a rule is a statement with the columns of [`finding::Found`].
 
 mod error;
 mod rule;
+mod stretch;
 mod finding;
 mod write;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,6 +30,7 @@ use jiff::Timestamp;
 pub use error::DetectError;
 pub use finding::{Finding, Found};
 pub use rule::{Rule, Severity, rules};
+pub use stretch::{Stretch, Window, stretches};
 
 use crate::lake::catalog::{BatchId, Catalog, Told};
 use crate::lake::store::Lake;
@@ -39,6 +43,8 @@ pub struct DetectLimits {
     /// Objects whose names are held: at 500 accounts, an hour has 100,000. Of more, as at the first run over a large
     /// archive, rows of whole files are judged, some of them perhaps twice.
     pub objects_max: u64,
+    /// Events judged together, about: what a rule holds of them fits into the memory of a query.
+    pub events_max: u64,
     /// Findings in one run; beyond that nobody reads them.
     pub findings_max: usize,
     /// How long others wait for a run that died.
@@ -47,7 +53,12 @@ pub struct DetectLimits {
 
 impl Default for DetectLimits {
     fn default() -> Self {
-        Self { objects_max: 250_000, findings_max: 10_000, lease: Duration::from_secs(30) }
+        Self {
+            objects_max: 250_000,
+            events_max: 500_000,
+            findings_max: 10_000,
+            lease: Duration::from_secs(30),
+        }
     }
 }
 
@@ -64,19 +75,11 @@ pub struct Detected {
     pub dropped: u64,
 }
 
-/// The stretch of time of new events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// The first.
-    pub first: Timestamp,
-    /// The last.
-    pub last: Timestamp,
-}
-
 /// Around a new event, this is near: what happened together.
 const NEAR: Duration = Duration::from_mins(30);
 
-/// Judges what was committed since the last run that came to its end.
+/// Judges what was committed since the last run that came to its end, stretch by stretch; `told` hears of each that was
+/// judged, and how many there are.
 ///
 /// # Errors
 /// A rule, the catalog or the lake failed, or another run began meanwhile: nothing was told, the next run judges the same.
@@ -84,19 +87,24 @@ pub async fn detect(
     (engine, catalog, lake): (&Engine, &Catalog, &Lake),
     limits: DetectLimits,
     clock: fn() -> Timestamp,
+    mut told: impl FnMut(Stretch, usize),
 ) -> Result<Detected, DetectError> {
     let begun = catalog.begin_detection().await?;
     let objects = catalog.news(begun, limits.objects_max).await?;
     let mut detected = Detected::default();
     if objects.as_ref().is_none_or(|objects| !objects.is_empty()) {
-        let engine = engine.clone().with_news(News { done: begun.done, objects });
-        if let Some((window, events)) = window(&engine).await? {
-            detected.events = events;
+        let objects = objects.map(Arc::new);
+        let engine = engine.clone().with_news(News { done: begun.done, objects, times: None });
+        let stretches = stretches(&engine, limits.events_max).await?;
+        for stretch in &stretches {
+            detected.events += stretch.events;
             for rule in rules() {
-                for found in judge(&engine, &rule, window).await? {
-                    detected.add(rule.clone(), found, limits);
-                }
+                let found = stretch
+                    .window
+                    .in_parts(async |window| judge(&engine, &rule, window).await, DetectError::is_of_memory);
+                found.await?.into_iter().for_each(|found| detected.add(rule.clone(), found, limits));
             }
+            told(*stretch, stretches.len());
         }
     }
     leave_known(catalog, &mut detected).await?;
@@ -108,27 +116,14 @@ pub async fn detect(
     Ok(detected)
 }
 
-/// When new events were, and how many there are; none when there are none.
-///
-/// # Errors
-/// They cannot be read.
-pub async fn window(engine: &Engine) -> Result<Option<(Window, u64)>, DetectError> {
-    const SPAN: &str =
-        "select min(time_dt) as first, max(time_dt) as last, count(*) as events from new_cloudtrail";
-    let wrong = |source| DetectError::News { source };
-    let mut rows = run(engine, SPAN, &Params::default()).await.map_err(wrong)?;
-    let Some(batch) = rows.next().await.map_err(wrong)? else { return Ok(None) };
-    let row = finding::Row::new(&batch, 0);
-    let window = row.time("first").zip(row.time("last")).map(|(first, last)| Window { first, last });
-    Ok(window.zip(row.number("events")))
-}
-
-/// Asks a rule what it finds among new events, of an engine that knows which those are.
+/// Asks a rule what it finds among new events of a window, of an engine that knows which those are.
 ///
 /// # Errors
 /// The rule cannot be asked, or gives something else than findings.
 pub async fn judge(engine: &Engine, rule: &Rule, window: Window) -> Result<Vec<Found>, DetectError> {
     let wrong = |source| DetectError::Rule { rule: rule.id, source };
+    let times = (window.first.as_millisecond(), window.last.as_millisecond());
+    let engine = &engine.clone().within(times);
     let mut rows = run(engine, rule.sql, &params(rule, window)).await.map_err(wrong)?;
     let mut found = Vec::new();
     while let Some(batch) = rows.next().await.map_err(wrong)? {

@@ -13,7 +13,7 @@ use datafusion::catalog::MemTable;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions::core::expr_fn::get_field;
-use datafusion::logical_expr::{JoinType, LogicalPlan, LogicalPlanBuilder, ScalarUDF, col};
+use datafusion::logical_expr::{JoinType, LogicalPlan, LogicalPlanBuilder, ScalarUDF, col, lit};
 
 use super::function::by_column;
 
@@ -27,7 +27,9 @@ pub struct News {
     pub done: i64,
     /// The objects that were committed since, as evidence names them. Where they are too many to hold, nothing: rows of
     /// files with new rows then count as new.
-    pub objects: Option<Vec<String>>,
+    pub objects: Option<Arc<Vec<String>>>,
+    /// Of them the events of this stretch of time, epoch milliseconds, first and last.
+    pub times: Option<(i64, i64)>,
 }
 
 /// The function by which rules name the first of many: `few(['a', 'b', 'c', 'd'])` is `a, b, c and 1 more`.
@@ -52,8 +54,15 @@ fn named(texts: &StringArray) -> String {
     if more > 0 { format!("{first} and {more} more") } else { first }
 }
 
-/// Leaves the rows of new objects.
+/// Leaves the rows of new objects, of the stretch that is judged.
 pub(super) fn of_new_objects(plan: LogicalPlan, news: &News) -> Result<LogicalPlan> {
+    let plan = match news.times {
+        Some((first, last)) => {
+            let is_in = col("time").gt_eq(lit(first)).and(col("time").lt_eq(lit(last)));
+            LogicalPlanBuilder::from(plan).filter(is_in)?.build()?
+        }
+        None => plan,
+    };
     let Some(objects) = &news.objects else { return Ok(plan) };
     const NAME: &str = "new_object";
     let names: ArrayRef = Arc::new(objects.iter().map(Some).collect::<StringArray>());

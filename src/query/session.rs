@@ -108,6 +108,13 @@ impl Engine {
         Self { news: Some(Arc::new(news)), ..self }
     }
 
+    /// Returns the engine for a part of what is judged: new events of this stretch of time alone.
+    #[must_use]
+    pub fn within(self, times: (i64, i64)) -> Self {
+        let news = self.news.map(|news| Arc::new(News { times: Some(times), ..News::clone(&news) }));
+        Self { news, ..self }
+    }
+
     /// Returns the limits.
     pub fn limits(&self) -> &QueryLimits {
         &self.limits
