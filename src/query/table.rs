@@ -17,11 +17,14 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, exec_datafusion_err};
 use datafusion::datasource::TableType;
+use datafusion::datasource::physical_plan::ParquetSource;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
 use datafusion::functions::core::expr_fn::get_field_path;
 use datafusion::logical_expr::expr::Case;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, col, lit};
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, col, lit};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, lit as physical_lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
@@ -29,10 +32,11 @@ use datafusion::physical_plan::union::UnionExec;
 
 use super::derived::lookup;
 use super::event_day::event_day;
-use super::files::{Chosen, file_schema, part, scan};
+use super::files::{Chosen, file_schema, part, total_statistics};
+use super::long_scan::LongScan;
 use super::prune::Scope;
-use super::scan::{PART, catalog_failed};
-use super::shared::Scans;
+use super::scan::{PART, catalog_failed, partitions, scan_config};
+use super::shared::{Scans, Times};
 use crate::lake::catalog::{Catalog, FileFilter, LakeFile};
 use crate::lake::table::Table;
 
@@ -265,6 +269,44 @@ fn computed(name: &str) -> Option<Computed> {
 fn columns(table: Table) -> Vec<FieldRef> {
     let computed = Computed::ALL.map(|column| Arc::new(Field::new(column.name(), DataType::Utf8, true)));
     file_schema(table).fields().iter().cloned().chain(computed).collect()
+}
+
+/// Files of a scan that DataFusion holds all at once, at most.
+const AT_ONCE_MAX: usize = 1000;
+
+/// The scan of a table's files, or of the pages of them in which rows of `times` can be.
+fn scan(
+    context: (&dyn Session, &Arc<Scans>),
+    table: Table,
+    files: Vec<Chosen>,
+    (bases, limit, times): (Vec<usize>, Option<usize>, Option<Times>),
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = file_schema(table);
+    let whole = TableSchema::builder(Arc::clone(schema)).with_table_partition_cols(vec![part()]).build();
+    let statistics = total_statistics(whole.table_schema(), &files);
+    let mut source = ParquetSource::new(whole);
+    if let Some(times) = times {
+        source = source.with_predicate(within(times, schema)?);
+    }
+    let what = (bases, limit, Some(statistics));
+    if files.len() <= AT_ONCE_MAX {
+        let files = files.iter().map(Chosen::described).collect();
+        return Ok(DataSourceExec::from_data_source(scan_config(context, source, files, what)?));
+    }
+    let config = scan_config(context, source, Vec::new(), what)?;
+    let largest = files.iter().map(|chosen| chosen.file.bytes).max().unwrap_or_default();
+    let partitions = partitions(context, largest);
+    Ok(DataSourceExec::from_data_source(LongScan::new(files, config, partitions)))
+}
+
+/// `time >= first and time <= last`.
+fn within((first, last): Times, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
+    let time = || -> Result<Arc<dyn PhysicalExpr>> { Ok(Arc::new(Column::new_with_schema("time", schema)?)) };
+    let compared = |operator, value: i64| -> Result<Arc<dyn PhysicalExpr>> {
+        Ok(Arc::new(BinaryExpr::new(time()?, operator, physical_lit(value))))
+    };
+    let (after, before) = (compared(Operator::GtEq, first)?, compared(Operator::LtEq, last)?);
+    Ok(Arc::new(BinaryExpr::new(after, Operator::And, before)))
 }
 
 /// Puts the computed columns on top, in the order that was asked for.
