@@ -162,9 +162,7 @@ async fn keep(
         if !settle.every.is_zero() {
             keep_settled((catalog, lake), settle, every(settle.every), stopped.clone(), async |done| {
                 say_settled(done);
-                if let Err(error) = catalog.hasten_duty(Duty::Derive).await {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "derived as always");
-                }
+                hasten_deriving(catalog).await;
             })
             .await;
         }
@@ -174,37 +172,52 @@ async fn keep(
     let deriving = async {
         if !derive_every.is_zero() {
             let places = (engine, catalog, lake);
-            // A long run of settling has not come to its end when the first of its days can be derived.
+            let limits = super::derive::limits(settle);
             let run = async || {
-                let limits = super::derive::limits(settle);
-                derive_until(places, (Due::Settled, limits), stopped).await?;
-                if hot {
-                    derive_until(places, (Due::HotSince(yesterday(now())), limits), stopped).await
-                } else {
-                    Some(())
+                let began = tokio::time::Instant::now();
+                let stops = || *stopped.borrow();
+                // What is of the last hours waits for no archive that is read in, nor for a file that is broken.
+                let hours = (Due::HotSince(yesterday(now())), limits);
+                let fresh = if hot { derive_until(places, hours, stops).await } else { Some(true) };
+                let late = || stops() || hot && began.elapsed() > derive_every;
+                let settled = derive_until(places, (Due::Settled, limits), late).await;
+                Some(fresh? && settled?)
+            };
+            let then = async |is_through: bool| {
+                if !is_through {
+                    hasten_deriving(catalog).await;
                 }
             };
-            take_turns((catalog, Duty::Derive), every(derive_every), stopped.clone(), run, async |()| ())
-                .await;
+            take_turns((catalog, Duty::Derive), every(derive_every), stopped.clone(), run, then).await;
         }
     };
     tokio::join!(settling, deriving);
 }
 
-/// Derives what is due; what fails is tried again the next time, and computed for queries until then.
+/// Lets the next look of any worker derive.
+async fn hasten_deriving(catalog: &Catalog) {
+    if let Err(error) = catalog.hasten_duty(Duty::Derive).await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "derived as always");
+    }
+}
+
+/// Derives what is due, and says whether that was all, or `is_over` ended it. What fails is tried again the next time,
+/// and computed for queries until then.
 async fn derive_until(
     places: (&Engine, &Catalog, &Lake),
     due: (Due, DeriveLimits),
-    stopped: &watch::Receiver<bool>,
-) -> Option<()> {
+    is_over: impl Fn() -> bool + Send + Sync,
+) -> Option<bool> {
+    let mut is_through = true;
     let derived = derive(places, due, now, |_, _, _| {
-        if *stopped.borrow() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        is_through = !is_over();
+        if is_through { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     match derived.await {
-        Ok(DeriveSummary { derivations: 0, .. }) => Some(()),
+        Ok(DeriveSummary { derivations: 0, .. }) => Some(is_through),
         Ok(DeriveSummary { derivations, files_read, rows_read, rows, bytes, swept }) => {
             tracing::info!(derivations, files_read, rows_read, rows, bytes, swept, "derived");
-            Some(())
+            Some(is_through)
         }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "deriving failed, it is tried again");

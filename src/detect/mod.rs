@@ -96,13 +96,16 @@ pub async fn detect(
         let objects = objects.map(Arc::new);
         let engine = engine.clone().with_news(News { done: begun.done, objects, times: None });
         let stretches = stretches(&engine, limits.events_max).await?;
+        let mut seen = BTreeSet::new();
         for stretch in &stretches {
             detected.events += stretch.events;
             for rule in rules() {
                 let found = stretch
                     .window
                     .in_parts(async |window| judge(&engine, &rule, window).await, DetectError::is_of_memory);
-                found.await?.into_iter().for_each(|found| detected.add(rule.clone(), found, limits));
+                for found in found.await? {
+                    detected.add(Finding::new(rule.clone(), found), &mut seen, limits);
+                }
             }
             told(*stretch, stretches.len());
         }
@@ -136,11 +139,15 @@ pub async fn judge(engine: &Engine, rule: &Rule, window: Window) -> Result<Vec<F
 }
 
 impl Detected {
-    fn add(&mut self, rule: Rule, found: Found, limits: DetectLimits) {
+    /// Adds what a rule found, unless it was found in an earlier stretch.
+    fn add(&mut self, finding: Finding, seen: &mut BTreeSet<String>, limits: DetectLimits) {
+        if !seen.insert(finding.uid.clone()) {
+            return;
+        }
         if self.findings.len() >= limits.findings_max {
             self.dropped += 1;
         } else {
-            self.findings.push(Finding::new(rule, found));
+            self.findings.push(finding);
         }
     }
 }
@@ -160,12 +167,12 @@ fn params(rule: &Rule, Window { first, last }: Window) -> Params {
     named.fold(Params::default(), |params, (name, value)| params.with(name, &value))
 }
 
-/// Leaves out what was told before, and what stands twice.
+/// Leaves out what was told before.
 async fn leave_known(catalog: &Catalog, detected: &mut Detected) -> Result<(), DetectError> {
     let uids: Vec<String> = detected.findings.iter().map(|finding| finding.uid.clone()).collect();
     let told = catalog.told(&uids).await?;
-    let (before, mut seen) = (detected.findings.len(), BTreeSet::new());
-    detected.findings.retain(|finding| !told.contains(&finding.uid) && seen.insert(finding.uid.clone()));
+    let before = detected.findings.len();
+    detected.findings.retain(|finding| !told.contains(&finding.uid));
     detected.known = (before - detected.findings.len()) as u64;
     detected.findings.sort_by(|a, b| (a.found.first_seen, &a.uid).cmp(&(b.found.first_seen, &b.uid)));
     Ok(())

@@ -47,6 +47,13 @@ pub(super) struct Target {
     pub(super) well: Option<Moment>,
 }
 
+impl Target {
+    /// Objects of S3 among the resources, as bucket and key.
+    fn objects(&self) -> Vec<(&str, &str)> {
+        self.resources.iter().filter_map(|id| object(id)).collect()
+    }
+}
+
 /// Finds the cause of a finding.
 pub(super) async fn of_finding(desk: &Desk<'_>, finding: &FindingRow, states: &[FindingRow]) -> Found {
     let spoken = spoken_of(desk, finding).await;
@@ -77,14 +84,13 @@ pub(super) async fn of_finding(desk: &Desk<'_>, finding: &FindingRow, states: &[
 /// What the finding is about. Of an object not its bucket: whoever touches another object names that too.
 fn resources(finding: &FindingRow) -> Vec<String> {
     let (objects, others): (Vec<_>, Vec<_>) =
-        finding.resource_ids().into_iter().partition(|id| object_key(id).is_some());
+        finding.resource_ids().into_iter().partition(|id| object(id).is_some());
     if objects.is_empty() { others } else { objects }
 }
 
-/// The key of an object of S3, by its ARN.
-fn object_key(id: &str) -> Option<&str> {
-    let (_, path) = id.strip_prefix("arn:")?.split_once(":s3:::")?;
-    path.split_once('/').map(|(_, key)| key)
+/// The bucket and the key of an object of S3, by its ARN.
+fn object(id: &str) -> Option<(&str, &str)> {
+    id.strip_prefix("arn:")?.split_once(":s3:::")?.1.split_once('/')
 }
 
 fn is_access(finding: &FindingRow) -> bool {
@@ -147,6 +153,9 @@ pub(super) async fn of_resource(desk: &Desk<'_>, target: &Target) -> Found {
             Found { cause: Some(cause), row: Some(row), ..Found::default() }
         }
         Ranked::CannotTell { why, considered } => {
+            let is_object = !target.objects().is_empty();
+            let of_object = "of the calls on its bucket that were read none put the object: data events are not logged, or many";
+            let why = if is_object { of_object.to_owned() } else { why };
             let why = format!("{why}; {}", since(desk, target).await);
             Found { cannot_tell: Some(why), considered, ..Found::default() }
         }
@@ -217,20 +226,23 @@ async fn changes(desk: &Desk<'_>, target: &Target, until: Moment) -> Vec<EventRo
     touches.sort_by_key(|touch| std::cmp::Reverse((is_known(touch), touch.last_seen)));
     let mut rows = read(desk, touches).await;
     // Touches are of buckets: their objects are too many.
-    let keys: Vec<&str> = target.resources.iter().filter_map(|id| object_key(id)).collect();
-    rows.retain(|row| keys.is_empty() || keys.iter().any(|key| is_of_object(row, key)));
+    let objects = target.objects();
+    rows.retain(|row| objects.is_empty() || objects.iter().any(|object| is_of_object(row, *object)));
     rows
 }
 
-/// Says whether a call was on the object with this key.
-fn is_of_object(row: &EventRow, key: &str) -> bool {
+/// Says whether a call was on an object.
+fn is_of_object(row: &EventRow, (bucket, key): (&str, &str)) -> bool {
     #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Request<'a> {
         #[serde(borrow)]
-        key: Option<std::borrow::Cow<'a, str>>,
+        bucket_name: std::borrow::Cow<'a, str>,
+        #[serde(borrow)]
+        key: std::borrow::Cow<'a, str>,
     }
     let request = row.request.as_deref().and_then(|text| serde_json::from_str::<Request<'_>>(text).ok());
-    request.and_then(|request| request.key).is_some_and(|named| named == key)
+    request.is_some_and(|request| request.bucket_name == bucket && request.key == key)
 }
 
 async fn account_wide(desk: &Desk<'_>, target: &Target, until: &str) -> Vec<TouchRow> {

@@ -53,9 +53,9 @@ pub(super) fn partitions((state, counts): (&dyn Session, &Arc<Scans>), largest_b
     counts.requests.min(fitting).max(state.config().target_partitions())
 }
 
-/// The files of each partition. Of few files, parts of them.
+/// The files of each partition. Of few files, parts of them: of nine files, eight partitions would get two each or none.
 fn groups(files: Vec<PartitionedFile>, partitions: usize) -> Vec<FileGroup> {
-    let is_few = files.len() < partitions;
+    let is_few = files.len() < 4 * partitions;
     let groups = FileGroup::new(files).split_files(partitions);
     let parts = FileGroupPartitioner::new().with_target_partitions(partitions);
     is_few.then(|| parts.repartition_file_groups(&groups)).flatten().unwrap_or(groups)

@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, exec_datafusion_err};
 use datafusion::datasource::TableType;
-use datafusion::datasource::physical_plan::ParquetSource;
+use datafusion::datasource::physical_plan::{FileGroup, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::functions::core::expr_fn::get_field_path;
@@ -290,8 +290,13 @@ fn scan(
     }
     let what = (bases, limit, Some(statistics));
     if files.len() <= AT_ONCE_MAX {
-        let files = files.iter().map(Chosen::described).collect();
-        return Ok(DataSourceExec::from_data_source(scan_config(context, source, files, what)?));
+        let files: Vec<_> = files.iter().map(Chosen::described).collect();
+        let mut config = scan_config(context, source, files.clone(), what)?;
+        if times.is_some() {
+            // A few pages are not divided.
+            config.file_groups = vec![FileGroup::new(files)];
+        }
+        return Ok(DataSourceExec::from_data_source(config));
     }
     let config = scan_config(context, source, Vec::new(), what)?;
     let largest = files.iter().map(|chosen| chosen.file.bytes).max().unwrap_or_default();
