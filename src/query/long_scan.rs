@@ -6,7 +6,6 @@
 //! - each file is read once, in one partition;
 //! - of an order by time, the files that can come first are read first.
 
-use std::any::Any;
 use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
@@ -205,10 +204,5 @@ impl DataSource for LongScan {
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
         self.config.apply_expressions(f)
-    }
-
-    fn create_sibling_state(&self, _options: &ConfigOptions) -> Option<Arc<dyn Any + Send + Sync>> {
-        // Each partition has its own steps.
-        None
     }
 }

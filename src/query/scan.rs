@@ -39,7 +39,8 @@ pub(super) fn scan_derived(
     // What a filter has read is kept by whole batches: of a needle in one page, it would read and decode four.
     options.global.max_predicate_cache_size = Some(0);
     let source = ParquetSource::new(schema).with_table_parquet_options(options);
-    let config = scan_config((state, counts), source, files, (columns, None, None))?;
+    let groups = divided((state, counts), files);
+    let config = scan_config((state, counts), source, groups, (columns, None, None))?;
     Ok(DataSourceExec::from_data_source(config))
 }
 
@@ -54,7 +55,9 @@ pub(super) fn partitions((state, counts): (&dyn Session, &Arc<Scans>), largest_b
 }
 
 /// The files of each partition. Of few files, parts of them: of nine files, eight partitions would get two each or none.
-fn groups(files: Vec<PartitionedFile>, partitions: usize) -> Vec<FileGroup> {
+pub(super) fn divided(context: (&dyn Session, &Arc<Scans>), files: Vec<PartitionedFile>) -> Vec<FileGroup> {
+    let largest = files.iter().map(|file| file.object_meta.size).max().unwrap_or_default();
+    let partitions = partitions(context, largest);
     let is_few = files.len() < 4 * partitions;
     let groups = FileGroup::new(files).split_files(partitions);
     let parts = FileGroupPartitioner::new().with_target_partitions(partitions);
@@ -65,11 +68,9 @@ fn groups(files: Vec<PartitionedFile>, partitions: usize) -> Vec<FileGroup> {
 pub(super) fn scan_config(
     (state, counts): (&dyn Session, &Arc<Scans>),
     source: ParquetSource,
-    files: Vec<PartitionedFile>,
+    groups: Vec<FileGroup>,
     (columns, limit, statistics): (Vec<usize>, Option<usize>, Option<Statistics>),
 ) -> Result<FileScanConfig> {
-    let largest = files.iter().map(|file| file.object_meta.size).max().unwrap_or_default();
-    let groups = groups(files, partitions((state, counts), largest));
     let source = reading(source, state, counts)?;
     let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE_URL)?, Arc::new(source))
         .with_file_groups(groups)

@@ -35,7 +35,7 @@ use super::event_day::event_day;
 use super::files::{Chosen, file_schema, part, total_statistics};
 use super::long_scan::LongScan;
 use super::prune::Scope;
-use super::scan::{PART, catalog_failed, partitions, scan_config};
+use super::scan::{PART, catalog_failed, divided, partitions, scan_config};
 use super::shared::{Scans, Times};
 use crate::lake::catalog::{Catalog, FileFilter, LakeFile};
 use crate::lake::table::Table;
@@ -98,6 +98,7 @@ enum Files {
 
 /// Files of which only pages are read, each by a scan of its own, at most: a plan has a price too.
 const NARROW_SCANS_MAX: usize = 64;
+
 /// One table, for one query.
 pub(super) struct LakeTable {
     table: Table,
@@ -290,13 +291,10 @@ fn scan(
     }
     let what = (bases, limit, Some(statistics));
     if files.len() <= AT_ONCE_MAX {
-        let files: Vec<_> = files.iter().map(Chosen::described).collect();
-        let mut config = scan_config(context, source, files.clone(), what)?;
-        if times.is_some() {
-            // A few pages are not divided.
-            config.file_groups = vec![FileGroup::new(files)];
-        }
-        return Ok(DataSourceExec::from_data_source(config));
+        let files = files.iter().map(Chosen::described).collect();
+        // A few pages are not divided.
+        let groups = if times.is_some() { vec![FileGroup::new(files)] } else { divided(context, files) };
+        return Ok(DataSourceExec::from_data_source(scan_config(context, source, groups, what)?));
     }
     let config = scan_config(context, source, Vec::new(), what)?;
     let largest = files.iter().map(|chosen| chosen.file.bytes).max().unwrap_or_default();

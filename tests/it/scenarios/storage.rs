@@ -93,13 +93,19 @@ fn bucket_public_as_macie_saw_it(mut story: Story) -> Scenario {
     story.ends("bucket_public_as_macie_saw_it", &id, Cause::Event(cause), root)
 }
 
-/// Macie finds credentials in an object: whoever put it, not who put another one later, read it or changed the bucket.
+/// Macie finds credentials in an object: whoever put it, not who put another one later, copied it, read it or changed the
+/// bucket.
 fn secrets_put_as_macie_found(mut story: Story) -> Scenario {
     let name = story.own("backups");
     let (kana, ren) = (story.user("kana.mori"), story.user("ren.sato"));
     let cause = story.did(&kana, at(-2, "09:14:00"), &object("PutObject", &name, "home/kana.tar"));
     story.did(&ren, at(-1, "09:20:00"), &object("GetObject", &name, "home/kana.tar"));
     story.did(&ren, changed(), &object("PutObject", &name, "home/ren.tar"));
+    // A copy to elsewhere keeps the key, and names the bucket it comes from.
+    let mut copy = object("CopyObject", &story.own("elsewhere"), "home/kana.tar");
+    copy.request["x-amz-copy-source"] = json!(format!("{name}/home/kana.tar"));
+    copy.resources.push(("AWS::S3::Object", bucket_arn(&format!("{name}/home/kana.tar"))));
+    story.did(&ren, at(0, "10:18:00"), &copy);
     story.did(&ren, at(0, "10:20:00"), &tls_policy(&name));
     let of = (name.as_str(), Some("home/kana.tar"));
     let id = story.macie("SensitiveData:S3Object/Credentials", of, noticed());
