@@ -8,7 +8,7 @@ use crate::crash::{
     assert_all_files_known, assert_derivations_count, generated, kill, kills, read_once, shortest, start,
     sweeping, wait,
 };
-use crate::worker::{stop, until};
+use crate::worker::{Rig, stop, until};
 
 /// What each derived table says, whatever files its rows were derived from: a row there is of one file.
 const TABLES: [&str; 6] = [
@@ -189,14 +189,15 @@ fn what_is_hot_is_derived_too_and_its_rows_go_when_it_is_settled() {
     assert_all_files_known(&site);
 }
 
-#[test]
-fn a_worker_derives_what_is_settled_and_the_last_hours_before_they_are() {
-    let site = Site::new().with("ASHIATO_SETTLE_EVERY", "0s").with("ASHIATO_SETTLE_DERIVE_EVERY", "1s");
-    let rig = crate::worker::Rig::new(site);
-    let worker = rig.start();
+/// A worker that derives every second and does not settle.
+fn deriver() -> Rig {
+    Rig::new(Site::new().with("ASHIATO_SETTLE_EVERY", "0s").with("ASHIATO_SETTLE_DERIVE_EVERY", "1s"))
+}
+
+/// Lets eight records of today come, each a batch of its own, and so a file.
+fn come_today(rig: &Rig) {
     #[expect(clippy::disallowed_methods, reason = "a worker derives what is of today by its clock")]
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    // Each is a batch of its own, and so a file.
     for number in 0..8 {
         let mut record = record(number);
         record["eventTime"] = json!(now);
@@ -205,6 +206,13 @@ fn a_worker_derives_what_is_settled_and_the_last_hours_before_they_are() {
         rig.announce(&key);
         rig.until_empty();
     }
+}
+
+#[test]
+fn a_worker_derives_what_is_settled_and_the_last_hours_before_they_are() {
+    let rig = deriver();
+    let worker = rig.start();
+    come_today(&rig);
     let hot = "select count(*) from files where state = 'visible' and kind = 'hot'";
     until("the hot files are derived", || rig.site.count(HOT_KEPT) == rig.site.count(hot));
     assert_eq!(rig.site.count(hot), 8);
@@ -218,6 +226,25 @@ fn a_worker_derives_what_is_settled_and_the_last_hours_before_they_are() {
     stop(worker);
     assert_eq!(rig.site.query("select sum(events) as events from footprints"), [json!({"events": 8})]);
     assert_derivations_count(&rig.site);
+}
+
+#[test]
+fn a_day_that_cannot_be_derived_keeps_no_last_hours_from_it() {
+    let rig = deriver();
+    rig.site.put(&key(REGION, "before"), &gzip(&file(&[record(100)])));
+    rig.site.ingest().ended(0);
+    rig.site.settle().ended(0);
+    forget(&rig.site);
+    let settled = rig.site.lake_files().into_iter().find(|path| path.starts_with("ext/")).unwrap();
+    let path = rig.site.lake().join(settled);
+    let length = std::fs::read(&path).unwrap().len();
+    std::fs::write(&path, vec![0; length]).unwrap();
+    let worker = rig.start();
+    come_today(&rig);
+    until("the hot files are derived", || rig.site.count(HOT_KEPT) == 8);
+    let ran = stop(worker);
+    assert!(ran.err.contains("deriving failed, it is tried again"), "{ran:?}");
+    assert_eq!(rig.site.count(COMPUTED), 1, "the broken day waits");
 }
 
 #[test]
