@@ -6,7 +6,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use super::{Ending, Session, now, table};
-use crate::detect::{Detected, Finding, Stretch, detect};
+use crate::detect::{Detected, Finding, Step, detect};
 use crate::intel::Intel;
 use crate::lake::Catalog;
 use crate::lake::catalog::{BatchId, CatalogError, Duty};
@@ -34,6 +34,9 @@ pub(crate) struct DetectArgs {
     json: bool,
 }
 
+/// New objects whose events take more than some seconds to count.
+const MANY_OBJECTS: usize = 10_000;
+
 pub(crate) async fn run(args: DetectArgs, session: Session<'_>) -> anyhow::Result<Ending> {
     let Session { config, catalog, lake, out, err, .. } = session;
     let limits = config.detect;
@@ -48,12 +51,22 @@ pub(crate) async fn run(args: DetectArgs, session: Session<'_>) -> anyhow::Resul
     let intel = Intel::read(&config.intel).context("intel")?;
     let engine = Engine::new(catalog.clone(), &lake, query)?.with_intel(intel);
     let mut judged = 0;
-    let told = |stretch: Stretch, count: usize| {
-        judged += 1;
-        // Of one there is nothing to tell before its findings.
-        if count > 1 {
-            let (first, last) = (moment(stretch.window.first), moment(stretch.window.last));
-            drop(writeln!(err, "{judged} of {count}: {} events judged, {first} to {last}", stretch.events));
+    let told = |step: Step| match step {
+        // Of few it takes no time.
+        Step::Counting(Some(objects)) if objects < MANY_OBJECTS => {}
+        Step::Counting(objects) => {
+            let count = objects
+                .map_or_else(|| format!("more than {}", limits.objects_max), |count| count.to_string());
+            drop(writeln!(err, "{count} new objects: counting their events"));
+        }
+        Step::Judged(stretch, count) => {
+            judged += 1;
+            // Of one there is nothing to tell before its findings.
+            if count > 1 {
+                let (first, last) = (moment(stretch.window.first), moment(stretch.window.last));
+                let events = stretch.events;
+                drop(writeln!(err, "{judged} of {count}: {events} events judged, {first} to {last}"));
+            }
         }
     };
     let judging = Box::pin(detect((&engine, &catalog, &lake), limits, now, told));

@@ -75,11 +75,19 @@ pub struct Detected {
     pub dropped: u64,
 }
 
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The events of new objects are counted: of so many, or of more than are held by name.
+    Counting(Option<usize>),
+    /// A stretch was judged, of so many.
+    Judged(Stretch, usize),
+}
+
 /// Around a new event, this is near: what happened together.
 const NEAR: Duration = Duration::from_mins(30);
 
-/// Judges what was committed since the last run that came to its end, stretch by stretch; `told` hears of each that was
-/// judged, and how many there are.
+/// Judges what was committed since the last run that came to its end, stretch by stretch; `told` hears of each step.
 ///
 /// # Errors
 /// A rule, the catalog or the lake failed, or another run began meanwhile: nothing was told, the next run judges the same.
@@ -87,12 +95,13 @@ pub async fn detect(
     (engine, catalog, lake): (&Engine, &Catalog, &Lake),
     limits: DetectLimits,
     clock: fn() -> Timestamp,
-    mut told: impl FnMut(Stretch, usize),
+    mut told: impl FnMut(Step),
 ) -> Result<Detected, DetectError> {
     let begun = catalog.begin_detection().await?;
     let objects = catalog.news(begun, limits.objects_max).await?;
     let mut detected = Detected::default();
     if objects.as_ref().is_none_or(|objects| !objects.is_empty()) {
+        told(Step::Counting(objects.as_ref().map(Vec::len)));
         let objects = objects.map(Arc::new);
         let engine = engine.clone().with_news(News { done: begun.done, objects, times: None });
         let stretches = stretches(&engine, limits.events_max).await?;
@@ -107,7 +116,7 @@ pub async fn detect(
                     detected.add(Finding::new(rule.clone(), found), &mut seen, limits);
                 }
             }
-            told(*stretch, stretches.len());
+            told(Step::Judged(*stretch, stretches.len()));
         }
     }
     leave_known(catalog, &mut detected).await?;

@@ -199,32 +199,38 @@ pub(super) async fn usual(desk: &Desk<'_>, acts: &Acts) -> Vec<Usual> {
         let first = logs_begin(desk, acts.account.as_deref()?).await?;
         Some(first.max(since.minus(days)))
     };
-    let (rows, logs) = futures::join!(desk.ask::<UsualRow>("usual_for_principal", &values), logs);
+    let (rows, logs, prevalence) = futures::join!(
+        desk.ask::<UsualRow>("usual_for_principal", &values),
+        logs,
+        network_prevalence(desk, acts, until),
+    );
     let mut all = compare(&acts.principal, &rows, (since, until), logs);
-    if let (Some(account), Some(network)) = (&acts.account, &acts.network) {
-        let days = Duration::from_hours(24 * RECENT_DAYS);
-        let (first_day, last_day) = (until.minus(days).day(), until.day());
-        let values = [
-            ("account", account.as_str()),
-            ("network", network.as_str()),
-            ("principal", acts.principal.as_str()),
-            ("first_day", first_day.as_str()),
-            ("last_day", last_day.as_str()),
-        ];
-        let found: Vec<PrevalenceRow> = desk.ask("network_prevalence", &values).await;
-        if let Some(found) = found.first()
-            && let Some(one) = all.iter_mut().find(|one| one.what == "network" && one.value == *network)
-        {
-            (one.others, one.of) = (found.others, found.of);
-            if let (Some(others), Some(of)) = (found.others, found.of) {
-                one.text = format!(
-                    "{}; {others} of {of} other principals of the account came from there in {RECENT_DAYS} days",
-                    one.text
-                );
-            }
-        }
+    if let Some(PrevalenceRow { others: Some(others), of: Some(of) }) = prevalence
+        && let Some(one) = all
+            .iter_mut()
+            .find(|one| one.what == "network" && acts.network.as_deref() == Some(one.value.as_str()))
+    {
+        (one.others, one.of) = (Some(others), Some(of));
+        one.text = format!(
+            "{}; {others} of {of} other principals of the account came from there in {RECENT_DAYS} days",
+            one.text
+        );
     }
     all
+}
+
+/// How many others of the account came from the network in the last days.
+async fn network_prevalence(desk: &Desk<'_>, acts: &Acts, until: Moment) -> Option<PrevalenceRow> {
+    let (account, network) = (acts.account.as_deref()?, acts.network.as_deref()?);
+    let (first_day, last_day) = (until.minus(Duration::from_hours(24 * RECENT_DAYS)).day(), until.day());
+    let values = [
+        ("account", account),
+        ("network", network),
+        ("principal", acts.principal.as_str()),
+        ("first_day", first_day.as_str()),
+        ("last_day", last_day.as_str()),
+    ];
+    desk.ask("network_prevalence", &values).await.into_iter().next()
 }
 
 type Trait<'a> = (&'static str, &'a str);

@@ -4,12 +4,14 @@
 //! - values are parameters and never become part of a statement;
 //! - a question that cannot be answered costs itself: it is noted, and the rows are none;
 //! - what was asked once with the same values is not asked again;
+//! - each question is a task of its own, so that planning one goes on beside reading for another;
 //! - no more than [`AT_ONCE`] run at the same time, and no more than [`ROWS_MAX`] rows of one are held.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::json::writer::{JsonArray, WriterBuilder};
+use datafusion::common::runtime::SpawnedTask;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -21,6 +23,9 @@ const AT_ONCE: usize = 4;
 
 /// How many rows of one answer are held; the questions have lower limits of their own.
 const ROWS_MAX: u64 = 20_000;
+
+/// The rows of a question that has no answer.
+const NO_ROWS: &[u8] = b"[]";
 
 /// The lake, and what it was asked.
 #[derive(Debug)]
@@ -64,52 +69,14 @@ impl<'e> Desk<'e> {
     async fn answer(&self, (id, values): &Inquired) -> Vec<u8> {
         // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
-        let mut asked = Asked {
-            question: id.clone(),
-            params: BTreeMap::new(),
-            rows: 0,
-            files_opened: 0,
-            bytes_read: 0,
-            error: None,
-        };
-        let rows = self.rows(id, values, &mut asked).await;
-        let rows = rows.unwrap_or_else(|error| {
-            tracing::debug!(question = id, %error, "a question could not be answered");
-            asked.error = Some(error);
-            b"[]".to_vec()
-        });
+        let asked = Asked { question: id.clone(), ..Asked::default() };
+        // It ends with the wish for it.
+        let task = SpawnedTask::spawn(answer(self.engine.clone(), asked.clone(), values.clone()));
+        let (rows, asked) = task
+            .await
+            .unwrap_or_else(|error| (NO_ROWS.to_vec(), Asked { error: Some(told(&error)), ..asked }));
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
         rows
-    }
-
-    async fn rows(
-        &self,
-        id: &str,
-        values: &BTreeMap<String, String>,
-        asked: &mut Asked,
-    ) -> Result<Vec<u8>, String> {
-        let question = library::question(id).map_err(|error| told(&error))?;
-        let mut params = Params::default();
-        for (name, _) in &question.params {
-            let value = values.get(*name).map_or("", String::as_str);
-            params = params.with(name, value);
-            asked.params.insert((*name).to_owned(), value.to_owned());
-        }
-        let mut rows =
-            Box::pin(run(self.engine, question.sql, &params)).await.map_err(|error| told(&error))?;
-        let mut writer = WriterBuilder::new().build::<_, JsonArray>(Vec::new());
-        while let Some(batch) = rows.next().await.map_err(|error| told(&error))? {
-            let room = usize::try_from(ROWS_MAX.saturating_sub(asked.rows)).unwrap_or(usize::MAX);
-            let batch = batch.slice(0, room.min(batch.num_rows()));
-            writer.write(&batch).map_err(|error| told(&error))?;
-            asked.rows += batch.num_rows() as u64;
-            if asked.rows >= ROWS_MAX {
-                break;
-            }
-        }
-        writer.finish().map_err(|error| told(&error))?;
-        (asked.files_opened, asked.bytes_read) = rows.cost();
-        Ok(writer.into_inner())
     }
 
     /// Returns what was asked, and a note for each question that had no answer.
@@ -126,6 +93,45 @@ impl<'e> Desk<'e> {
         }
         (asked, notes)
     }
+}
+
+/// Asks the lake one question.
+async fn answer(engine: Engine, mut asked: Asked, values: BTreeMap<String, String>) -> (Vec<u8>, Asked) {
+    let rows = rows(&engine, &values, &mut asked).await;
+    let rows = rows.unwrap_or_else(|error| {
+        tracing::debug!(question = asked.question, %error, "a question could not be answered");
+        asked.error = Some(error);
+        NO_ROWS.to_vec()
+    });
+    (rows, asked)
+}
+
+async fn rows(
+    engine: &Engine,
+    values: &BTreeMap<String, String>,
+    asked: &mut Asked,
+) -> Result<Vec<u8>, String> {
+    let question = library::question(&asked.question).map_err(|error| told(&error))?;
+    let mut params = Params::default();
+    for (name, _) in &question.params {
+        let value = values.get(*name).map_or("", String::as_str);
+        params = params.with(name, value);
+        asked.params.insert((*name).to_owned(), value.to_owned());
+    }
+    let mut rows = Box::pin(run(engine, question.sql, &params)).await.map_err(|error| told(&error))?;
+    let mut writer = WriterBuilder::new().build::<_, JsonArray>(Vec::new());
+    while let Some(batch) = rows.next().await.map_err(|error| told(&error))? {
+        let room = usize::try_from(ROWS_MAX.saturating_sub(asked.rows)).unwrap_or(usize::MAX);
+        let batch = batch.slice(0, room.min(batch.num_rows()));
+        writer.write(&batch).map_err(|error| told(&error))?;
+        asked.rows += batch.num_rows() as u64;
+        if asked.rows >= ROWS_MAX {
+            break;
+        }
+    }
+    writer.finish().map_err(|error| told(&error))?;
+    (asked.files_opened, asked.bytes_read) = rows.cost();
+    Ok(writer.into_inner())
 }
 
 /// An error and its causes, each once.

@@ -238,7 +238,7 @@ pub enum NoteKind {
 }
 
 /// A question that was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Asked {
     /// Its id in the library.
     pub question: String,

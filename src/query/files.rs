@@ -1,7 +1,7 @@
 //! The files that a scan opens, and what DataFusion is told of them: rows and times as the catalog has them, so that a file
 //! is skipped only where none of its rows can pass.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::stats::Precision;
@@ -36,7 +36,7 @@ impl Chosen {
     pub(super) fn described(&self) -> PartitionedFile {
         let file = &self.file;
         let known =
-            statistics(file_schema(file.table), (file.rows, file.bytes), (file.time_min, file.time_max));
+            statistics(&file.table.schema().arrow, (file.rows, file.bytes), (file.time_min, file.time_max));
         let mut described = PartitionedFile::new(file.key.clone(), file.bytes)
             .with_partition_values(vec![ScalarValue::from(self.part)]);
         // Of the columns in the file only: DataFusion adds those of the partition.
@@ -45,9 +45,10 @@ impl Chosen {
     }
 }
 
-/// The schema of a table's files.
-pub(super) fn file_schema(table: Table) -> &'static SchemaRef {
-    &table.schema().arrow
+/// The schema of the files of tables that have the same columns.
+pub(super) fn file_schema(tables: &[Table]) -> &'static SchemaRef {
+    static NONE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::empty()));
+    tables.first().map_or(&*NONE, |table| &table.schema().arrow)
 }
 
 /// The column of the file's number.

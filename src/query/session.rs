@@ -61,6 +61,9 @@ const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 /// thousand small files each is a few: with one for each of two cores, an investigation took a minute.
 const BUCKET_REQUESTS: usize = 32;
 
+/// The same of a folder: what is not in memory, a disk gives the sooner the more wait for it. From 16 on it was slower.
+const FOLDER_REQUESTS: usize = 8;
+
 /// What all queries of a process share.
 #[derive(Clone)]
 pub struct Engine {
@@ -92,7 +95,7 @@ impl Engine {
     /// The folder for spilling cannot be used.
     pub fn new(catalog: Catalog, lake: &Lake, limits: QueryLimits) -> Result<Self, QueryError> {
         let runtime = runtime(lake, &limits).map_err(|error| QueryError::Engine(Cause::from(&error)))?;
-        let requests = if lake.place.as_bucket().is_some() { BUCKET_REQUESTS } else { 1 };
+        let requests = if lake.place.as_bucket().is_some() { BUCKET_REQUESTS } else { FOLDER_REQUESTS };
         Ok(Self { catalog, requests, intel: Arc::default(), news: None, runtime, limits })
     }
 

@@ -1,10 +1,11 @@
-//! One table of the lake as DataFusion sees it.
+//! One table of the lake as DataFusion sees it, or several that have the same columns.
 //!
 //! Takes projection and filters and gives a Parquet scan over the files that the
 //! catalog shows and the filters leave. Adds three columns that every table has,
 //! computed from the row so that hot and settled files agree: `accountid`,
 //! `region` and `eventday`. Promises:
-//! - the catalog is asked once a scan, so a scan sees one moment;
+//! - the catalog is asked once a scan for each table, so of each a scan sees one moment;
+//! - several tables are one scan: a plan of four was four times the planning;
 //! - filters choose files; DataFusion runs them again on the rows.
 //!
 //! No sort order is declared: hot files are sorted by account and Region first.
@@ -99,9 +100,9 @@ enum Files {
 /// Files of which only pages are read, each by a scan of its own, at most: a plan has a price too.
 const NARROW_SCANS_MAX: usize = 64;
 
-/// One table, for one query.
+/// One table, or several of the same columns, for one query.
 pub(super) struct LakeTable {
-    table: Table,
+    tables: Vec<Table>,
     files: Files,
     counts: Arc<Scans>,
     schema: SchemaRef,
@@ -109,26 +110,28 @@ pub(super) struct LakeTable {
 
 impl fmt::Debug for LakeTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LakeTable({})", self.table)
+        write!(f, "LakeTable({:?})", self.tables)
     }
 }
 
 impl LakeTable {
-    /// Returns the table; its scans add to `counts`.
-    pub(super) fn new(table: Table, catalog: Catalog, counts: Arc<Scans>) -> Self {
-        Self { table, files: Files::Visible(catalog), counts, schema: Arc::new(Schema::new(columns(table))) }
+    /// Returns the tables as one; its scans add to `counts`.
+    pub(super) fn new(tables: &[Table], catalog: Catalog, counts: Arc<Scans>) -> Self {
+        let schema = Arc::new(Schema::new(columns(tables)));
+        Self { tables: tables.to_vec(), files: Files::Visible(catalog), counts, schema }
     }
 
     /// Returns the same of files with rows that no run of detections up to `done` has judged.
-    pub(super) fn new_since(table: Table, (catalog, done): (Catalog, i64), counts: Arc<Scans>) -> Self {
-        Self { files: Files::New(catalog.clone(), done), ..Self::new(table, catalog, counts) }
+    pub(super) fn new_since(tables: &[Table], (catalog, done): (Catalog, i64), counts: Arc<Scans>) -> Self {
+        Self { files: Files::New(catalog.clone(), done), ..Self::new(tables, catalog, counts) }
     }
 
     /// Returns a table of named files: their numbers are a column more.
-    pub(super) fn of(table: Table, files: Vec<(i32, LakeFile)>, counts: Arc<Scans>) -> Self {
-        let mut fields = columns(table);
+    pub(super) fn of(tables: &[Table], files: Vec<(i32, LakeFile)>, counts: Arc<Scans>) -> Self {
+        let mut fields = columns(tables);
         fields.push(part());
-        Self { table, files: Files::Named(files), counts, schema: Arc::new(Schema::new(fields)) }
+        let schema = Arc::new(Schema::new(fields));
+        Self { tables: tables.to_vec(), files: Files::Named(files), counts, schema }
     }
 
     async fn plan(
@@ -154,14 +157,14 @@ impl LakeTable {
         if narrow.len() <= NARROW_SCANS_MAX {
             for file in narrow {
                 let times = file.times;
-                scans.push(scan(context, self.table, vec![file], (bases.clone(), limit, times))?);
+                scans.push(scan(context, &self.tables, vec![file], (bases.clone(), limit, times))?);
             }
             if !wide.is_empty() {
-                scans.push(scan(context, self.table, wide, (bases, limit, None))?);
+                scans.push(scan(context, &self.tables, wide, (bases, limit, None))?);
             }
         } else {
             let all = narrow.into_iter().chain(wide).collect();
-            scans.push(scan(context, self.table, all, (bases, limit, None))?);
+            scans.push(scan(context, &self.tables, all, (bases, limit, None))?);
         }
         let scan = if scans.len() == 1 { scans.pop() } else { Some(UnionExec::try_new(scans)?) };
         compute(state, &wanted, scan.ok_or_else(|| exec_datafusion_err!("one scan is there"))?)
@@ -186,34 +189,39 @@ impl LakeTable {
                 return Ok(chosen.collect());
             }
         };
-        let failed = |source| catalog_failed(self.table.sql_name(), source);
         let scope = Scope::of_all(filters);
-        if scope.is_nothing() {
-            self.counts.add_scan(self.table, 0);
-            return Ok(Vec::new());
-        }
         // Each file has a row: where nothing else is asked, so many files have as many.
         let limit = limit.filter(|_| filters.is_empty());
-        let filter = FileFilter { judged_after, limit, ..scope.file_filter(self.table) };
-        // What is new is in few files anyway.
-        let found = match judged_after {
-            None => lookup::files(state, (catalog, &self.counts), self.table, (&filter, filters)).await?,
-            Some(_) => None,
-        };
-        let files = match found {
-            Some(files) => files,
-            None => {
-                let files = catalog.visible_files(&filter).await.map_err(failed)?;
-                files.into_iter().map(|file| (file, None)).collect()
+        let mut all = Vec::new();
+        for &table in &self.tables {
+            let wanted = limit.map(|limit| limit.saturating_sub(all.len()));
+            if scope.is_nothing() || wanted == Some(0) {
+                self.counts.add_scan(table, 0);
+                continue;
             }
-        };
-        self.counts.add_scan(self.table, files.len());
-        Ok(files.into_iter().map(|(file, times)| Chosen { file, part: 0, times }).collect())
+            let failed = |source| catalog_failed(table.sql_name(), source);
+            let filter = FileFilter { judged_after, limit: wanted, ..scope.file_filter(table) };
+            // What is new is in few files anyway.
+            let found = match judged_after {
+                None => lookup::files(state, (catalog, &self.counts), table, (&filter, filters)).await?,
+                Some(_) => None,
+            };
+            let files = match found {
+                Some(files) => files,
+                None => {
+                    let files = catalog.visible_files(&filter).await.map_err(failed)?;
+                    files.into_iter().map(|file| (file, None)).collect()
+                }
+            };
+            self.counts.add_scan(table, files.len());
+            all.extend(files.into_iter().map(|(file, times)| Chosen { file, part: 0, times }));
+        }
+        Ok(all)
     }
 
     /// The columns of the file that the wanted ones are or are computed from, in file order.
     fn bases(&self, wanted: &Schema) -> Result<Vec<usize>> {
-        let schema = file_schema(self.table);
+        let schema = file_schema(&self.tables);
         let mut bases = wanted
             .fields()
             .iter()
@@ -267,22 +275,22 @@ fn computed(name: &str) -> Option<Computed> {
     Computed::ALL.into_iter().find(|column| column.name() == name)
 }
 
-fn columns(table: Table) -> Vec<FieldRef> {
+fn columns(tables: &[Table]) -> Vec<FieldRef> {
     let computed = Computed::ALL.map(|column| Arc::new(Field::new(column.name(), DataType::Utf8, true)));
-    file_schema(table).fields().iter().cloned().chain(computed).collect()
+    file_schema(tables).fields().iter().cloned().chain(computed).collect()
 }
 
 /// Files of a scan that DataFusion holds all at once, at most.
 const AT_ONCE_MAX: usize = 1000;
 
-/// The scan of a table's files, or of the pages of them in which rows of `times` can be.
+/// The scan of files of the tables, or of the pages of them in which rows of `times` can be.
 fn scan(
     context: (&dyn Session, &Arc<Scans>),
-    table: Table,
+    tables: &[Table],
     files: Vec<Chosen>,
     (bases, limit, times): (Vec<usize>, Option<usize>, Option<Times>),
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = file_schema(table);
+    let schema = file_schema(tables);
     let whole = TableSchema::builder(Arc::clone(schema)).with_table_partition_cols(vec![part()]).build();
     let statistics = total_statistics(whole.table_schema(), &files);
     let mut source = ParquetSource::new(whole);

@@ -15,7 +15,7 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, LogicalPlanBuilder, col, lit};
+use datafusion::logical_expr::{ExprFunctionExt, JoinType, LogicalPlanBuilder, col, lit};
 
 use super::derived::table::DerivedTable;
 use super::intel;
@@ -124,7 +124,7 @@ impl Names {
 
     fn find(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if let Some(table) = Table::ALL.into_iter().find(|table| table.sql_name() == name) {
-            return Ok(Some(self.table(table)));
+            return Ok(Some(self.tables(&[table])));
         }
         if let Some(view) = View::ALL.into_iter().find(|view| view.name() == name) {
             return self.view(view).map(Some);
@@ -138,43 +138,43 @@ impl Names {
         let service = |name| self.data_of_service(name).map(Some);
         match Native::read(name) {
             Some(Native::Management) => {
-                self.union(&[Table::ApiActivity, Table::AccountChange, Table::Authentication]).map(Some)
+                Ok(Some(self.tables(&[Table::ApiActivity, Table::AccountChange, Table::Authentication])))
             }
             Some(Native::S3Data) => service("s3.amazonaws.com"),
             Some(Native::LambdaExecution) => service("lambda.amazonaws.com"),
-            Some(Native::VpcFlow) => Ok(Some(self.table(Table::VpcFlow))),
+            Some(Native::VpcFlow) => Ok(Some(self.tables(&[Table::VpcFlow]))),
             // Security Hub's classes; the native table has no data security findings.
             Some(Native::Findings) => {
-                self.union(&[Table::Detection, Table::Compliance, Table::Vulnerability]).map(Some)
+                Ok(Some(self.tables(&[Table::Detection, Table::Compliance, Table::Vulnerability])))
             }
             None => intel::table(&self.intel, name),
         }
     }
 
-    fn table(&self, table: Table) -> Arc<dyn TableProvider> {
-        let (catalog, counts) = (self.catalog.clone(), Arc::clone(&self.counts));
-        Arc::new(LakeTable::new(table, catalog, counts))
+    /// Tables of the same columns, as one.
+    fn tables(&self, tables: &[Table]) -> Arc<dyn TableProvider> {
+        Arc::new(LakeTable::new(tables, self.catalog.clone(), Arc::clone(&self.counts)))
     }
 
     fn derived(&self, derived: Derived) -> Arc<dyn TableProvider> {
         Arc::new(DerivedTable::new(derived, self.catalog.clone(), Arc::clone(&self.counts)))
     }
 
-    fn scan(&self, table: Table) -> Result<LogicalPlanBuilder> {
-        LogicalPlanBuilder::scan(table.sql_name(), provider_as_source(self.table(table)), None)
+    fn scan(&self, name: &str, tables: &[Table]) -> Result<LogicalPlanBuilder> {
+        LogicalPlanBuilder::scan(name, provider_as_source(self.tables(tables)), None)
     }
 
     fn view(&self, view: View) -> Result<Arc<dyn TableProvider>> {
         match view {
-            View::CloudTrail => self.union(&CLOUD_TRAIL_TABLES),
-            View::FindingHistory => self.union(&FINDING_TABLES),
-            View::Findings => self.newest(&FINDING_TABLES),
+            View::CloudTrail => Ok(self.tables(&CLOUD_TRAIL_TABLES)),
+            View::FindingHistory => Ok(self.tables(&FINDING_TABLES)),
+            View::Findings => self.newest(),
         }
     }
 
     /// Of each finding the newest state. Which that is, the derived table says; the wide rows are then looked up by
     /// their evidence, so that no sort holds them.
-    fn newest(&self, tables: &[Table]) -> Result<Arc<dyn TableProvider>> {
+    fn newest(&self) -> Result<Arc<dyn TableProvider>> {
         let metadata = |name: &str| get_field(col("metadata"), name);
         let newest_first = vec![
             col("time_dt").sort(false, false),
@@ -192,32 +192,11 @@ impl Names {
                 .build()?;
         let is_it =
             [metadata("log_name").eq(col("newest_log")), metadata("sequence").eq(col("newest_sequence"))];
-        let plan = LogicalPlanBuilder::from(self.union_plan(tables)?)
+        let plan = self
+            .scan(View::FindingHistory.name(), &FINDING_TABLES)?
             .join_on(newest, JoinType::LeftSemi, is_it)?
             .build()?;
         Ok(Arc::new(ViewTable::new(plan, None)))
-    }
-
-    fn union(&self, tables: &[Table]) -> Result<Arc<dyn TableProvider>> {
-        Ok(Arc::new(ViewTable::new(self.union_plan(tables)?, None)))
-    }
-
-    fn union_plan(&self, tables: &[Table]) -> Result<LogicalPlan> {
-        self.union_of(tables, |table| self.scan(table))
-    }
-
-    fn union_of(
-        &self,
-        tables: &[Table],
-        scan: impl Fn(Table) -> Result<LogicalPlanBuilder>,
-    ) -> Result<LogicalPlan> {
-        let mut scans = tables.iter().map(|table| {
-            let schema = LakeTable::new(*table, self.catalog.clone(), Arc::clone(&self.counts)).schema();
-            let columns: Vec<Expr> = schema.fields().iter().map(|field| col(field.name())).collect();
-            scan(*table)?.project(columns)
-        });
-        let first = scans.next().unwrap_or_else(|| Ok(LogicalPlanBuilder::empty(false)))?;
-        scans.try_fold(first, |plan, next| plan.union(next?.build()?))?.build()
     }
 
     /// The rows of a table, or of all CloudTrail tables, that are to be judged.
@@ -228,17 +207,17 @@ impl Names {
             None if name == View::CloudTrail.name() => &CLOUD_TRAIL_TABLES,
             None => return Ok(None),
         };
-        let plan = self.union_of(tables, |table| {
-            let new =
-                LakeTable::new_since(table, (self.catalog.clone(), news.done), Arc::clone(&self.counts));
-            LogicalPlanBuilder::scan(table.sql_name(), provider_as_source(Arc::new(new)), None)
-        })?;
+        let (catalog, counts) = (self.catalog.clone(), Arc::clone(&self.counts));
+        let new = LakeTable::new_since(tables, (catalog, news.done), counts);
+        let plan = LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(new)), None)?.build()?;
         Ok(Some(Arc::new(ViewTable::new(news::of_new_objects(plan, news)?, None))))
     }
 
     fn data_of_service(&self, service: &str) -> Result<Arc<dyn TableProvider>> {
         let name = get_field(get_field(col("api"), "service"), "name");
-        let plan = self.scan(Table::DataActivity)?.filter(name.eq(lit(service)))?;
+        let plan = self
+            .scan(Table::DataActivity.sql_name(), &[Table::DataActivity])?
+            .filter(name.eq(lit(service)))?;
         Ok(Arc::new(ViewTable::new(plan.build()?, None)))
     }
 }

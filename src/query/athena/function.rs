@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, Scalar, StringArray,
-    TimestampMillisecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, StringArray, TimestampMillisecondArray,
+    UInt32Array,
 };
-use arrow::compute::cast;
 use arrow::compute::kernels::cmp::eq;
+use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMillisecondType};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::logical_expr::ScalarUDF;
@@ -219,16 +219,19 @@ fn contains(args: &[ArrayRef]) -> Result<ArrayRef> {
     let wanted = args.column(1, element.data_type())?;
     let lists = args.column(0, &DataType::List(Arc::clone(element)))?;
     let lists = lists.as_list::<i32>();
-    let mut has = Vec::with_capacity(lists.len());
-    for row in 0..lists.len() {
-        has.push(if lists.is_null(row) || wanted.is_null(row) {
-            None
-        } else {
-            let one = Scalar::new(wanted.slice(row, 1));
-            Some(eq(&lists.value(row), &one)?.true_count() > 0)
-        });
-    }
-    Ok(Arc::new(BooleanArray::from(has)))
+    // All elements are compared at once: of many short lists, a comparison each took a fifth of a question's CPU.
+    let lengths = || lists.offsets().lengths();
+    let rows = (0_u32..).zip(lengths()).flat_map(|(row, length)| std::iter::repeat_n(row, length));
+    let rows: UInt32Array = rows.collect();
+    let start = lists.value_offsets().first().and_then(|start| usize::try_from(*start).ok());
+    let elements = lists.values().slice(start.unwrap_or_default(), rows.len());
+    let same = eq(&elements, &take(&wanted, &rows, None)?)?;
+    let mut same = same.iter();
+    let has = lengths().enumerate().map(|(row, length)| {
+        let found = same.by_ref().take(length).filter(|same| *same == Some(true)).count() > 0;
+        (lists.is_valid(row) && wanted.is_valid(row)).then_some(found)
+    });
+    Ok(Arc::new(has.collect::<BooleanArray>()))
 }
 
 /// What `CAST(… AS IPADDRESS)` is here: the address as it is written in one way only, so that equal ones are equal

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result};
-use datafusion::datasource::ViewTable;
-use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, col, ident};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, ident};
 use datafusion::prelude::SessionContext;
 
 use crate::lake::catalog::LakeFile;
@@ -47,22 +45,9 @@ pub(super) fn deriving(
     counts: &Arc<Scans>,
 ) -> Result<SessionContext> {
     let schema = MemorySchemaProvider::new();
-    let mut plan: Option<LogicalPlanBuilder> = None;
-    for table in origin.tables() {
-        let numbered = (0_i32..).zip(files).filter(|(_, file)| file.table == *table);
-        let numbered = numbered.map(|(part, file)| (part, file.clone())).collect();
-        let table = Arc::new(LakeTable::of(*table, numbered, Arc::clone(counts)));
-        let scan = LogicalPlanBuilder::scan(rows(origin), provider_as_source(table), None)?;
-        let columns: Vec<Expr> = scan.schema().columns().into_iter().map(|column| col(column.name)).collect();
-        let scan = scan.project(columns)?;
-        plan = Some(match plan {
-            Some(plan) => plan.union(scan.build()?)?,
-            None => scan,
-        });
-    }
-    if let Some(plan) = plan {
-        schema.register_table(rows(origin).to_owned(), Arc::new(ViewTable::new(plan.build()?, None)))?;
-    }
+    let numbered = (0_i32..).zip(files.iter().cloned()).collect();
+    let table = LakeTable::of(origin.tables(), numbered, Arc::clone(counts));
+    schema.register_table(rows(origin).to_owned(), Arc::new(table))?;
     let catalog = MemoryCatalogProvider::new();
     let names = &state.config_options().catalog;
     catalog.register_schema(&names.default_schema, Arc::new(schema))?;

@@ -48,7 +48,7 @@ impl Many {
         let session = fixture.engine().session();
         let counts = Arc::new(Scans::default());
         let schema = MemorySchemaProvider::new();
-        let table = LakeTable::of(Table::ApiActivity, named, Arc::clone(&counts));
+        let table = LakeTable::of(&[Table::ApiActivity], named, Arc::clone(&counts));
         schema.register_table("many".to_owned(), Arc::new(table)).unwrap();
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema("of", Arc::new(schema)).unwrap();
