@@ -24,9 +24,6 @@ const AT_ONCE: usize = 4;
 /// How many rows of one answer are held; the questions have lower limits of their own.
 const ROWS_MAX: u64 = 20_000;
 
-/// The rows of a question that has no answer.
-const NO_ROWS: &[u8] = b"[]";
-
 /// The lake, and what it was asked.
 #[derive(Debug)]
 pub(super) struct Desk<'e> {
@@ -69,12 +66,22 @@ impl<'e> Desk<'e> {
     async fn answer(&self, (id, values): &Inquired) -> Vec<u8> {
         // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
-        let asked = Asked { question: id.clone(), ..Asked::default() };
-        // It ends with the wish for it.
-        let task = SpawnedTask::spawn(answer(self.engine.clone(), asked.clone(), values.clone()));
-        let (rows, asked) = task
-            .await
-            .unwrap_or_else(|error| (NO_ROWS.to_vec(), Asked { error: Some(told(&error)), ..asked }));
+        let mut asked = Asked { question: id.clone(), ..Asked::default() };
+        let rows = match library::question(id) {
+            Ok(question) => {
+                let value = |name: &str| values.get(name).cloned().unwrap_or_default();
+                let params = question.params.iter().map(|(name, _)| ((*name).to_owned(), value(name)));
+                asked.params = params.collect();
+                // It ends with the wish for it.
+                let task = SpawnedTask::spawn(answer(self.engine.clone(), question.sql, asked.clone()));
+                task.await.unwrap_or_else(|_| Err((asked, "it broke off, a defect of ashiato".to_owned())))
+            }
+            Err(error) => Err((asked, told(&error))),
+        };
+        let (rows, asked) = rows.unwrap_or_else(|(asked, error)| {
+            tracing::debug!(question = id, %error, "a question could not be answered");
+            (b"[]".to_vec(), Asked { error: Some(error), ..asked })
+        });
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
         rows
     }
@@ -96,29 +103,21 @@ impl<'e> Desk<'e> {
 }
 
 /// Asks the lake one question.
-async fn answer(engine: Engine, mut asked: Asked, values: BTreeMap<String, String>) -> (Vec<u8>, Asked) {
-    let rows = rows(&engine, &values, &mut asked).await;
-    let rows = rows.unwrap_or_else(|error| {
-        tracing::debug!(question = asked.question, %error, "a question could not be answered");
-        asked.error = Some(error);
-        NO_ROWS.to_vec()
-    });
-    (rows, asked)
+async fn answer(
+    engine: Engine,
+    sql: &'static str,
+    mut asked: Asked,
+) -> Result<(Vec<u8>, Asked), (Asked, String)> {
+    match rows(&engine, sql, &mut asked).await {
+        Ok(rows) => Ok((rows, asked)),
+        Err(error) => Err((asked, error)),
+    }
 }
 
-async fn rows(
-    engine: &Engine,
-    values: &BTreeMap<String, String>,
-    asked: &mut Asked,
-) -> Result<Vec<u8>, String> {
-    let question = library::question(&asked.question).map_err(|error| told(&error))?;
-    let mut params = Params::default();
-    for (name, _) in &question.params {
-        let value = values.get(*name).map_or("", String::as_str);
-        params = params.with(name, value);
-        asked.params.insert((*name).to_owned(), value.to_owned());
-    }
-    let mut rows = Box::pin(run(engine, question.sql, &params)).await.map_err(|error| told(&error))?;
+async fn rows(engine: &Engine, sql: &str, asked: &mut Asked) -> Result<Vec<u8>, String> {
+    let values = asked.params.iter();
+    let params = values.fold(Params::default(), |params, (name, value)| params.with(name, value));
+    let mut rows = Box::pin(run(engine, sql, &params)).await.map_err(|error| told(&error))?;
     let mut writer = WriterBuilder::new().build::<_, JsonArray>(Vec::new());
     while let Some(batch) = rows.next().await.map_err(|error| told(&error))? {
         let room = usize::try_from(ROWS_MAX.saturating_sub(asked.rows)).unwrap_or(usize::MAX);

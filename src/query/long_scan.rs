@@ -35,7 +35,7 @@ use super::reader::FOOTER_BYTES;
 /// Files of the steps that are under way: some 16 MB of what DataFusion holds of them.
 const STEPS_FILES: usize = 512;
 
-/// A scan of one table.
+/// A scan of one table, or of several that have the same columns.
 #[derive(Clone)]
 pub(super) struct LongScan {
     files: Arc<[Chosen]>,

@@ -47,8 +47,8 @@ pub(super) fn scan_derived(
 /// Bytes of files that are read together, at most: a partition holds what it reads of one row group.
 const TOGETHER_BYTES_MAX: u64 = 256 << 20;
 
-/// In how many partitions files are read: as many as there are cores, and of a bucket as many as it takes requests,
-/// while files are small.
+/// In how many partitions files are read: as many as there are cores, or as their store takes requests, while files are
+/// small.
 pub(super) fn partitions((state, counts): (&dyn Session, &Arc<Scans>), largest_bytes: u64) -> usize {
     let fitting = usize::try_from(TOGETHER_BYTES_MAX / largest_bytes.max(1)).unwrap_or(usize::MAX);
     counts.requests.min(fitting).max(state.config().target_partitions())

@@ -98,7 +98,7 @@ enum Files {
 }
 
 /// Files of which only pages are read, each by a scan of its own, at most: a plan has a price too.
-const NARROW_SCANS_MAX: usize = 64;
+const NARROW_SCANS_MAX: usize = 128;
 
 /// One table, or several of the same columns, for one query.
 pub(super) struct LakeTable {
@@ -246,7 +246,7 @@ impl TableProvider for LakeTable {
     }
 
     fn table_type(&self) -> TableType {
-        TableType::Base
+        if self.tables.len() == 1 { TableType::Base } else { TableType::View }
     }
 
     fn scan<'s, 'state, 'projection, 'filters, 'a>(

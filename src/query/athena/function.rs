@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, StringArray, TimestampMillisecondArray,
-    UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, Scalar, StringArray,
+    TimestampMillisecondArray,
 };
+use arrow::compute::cast;
 use arrow::compute::kernels::cmp::eq;
-use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMillisecondType};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::logical_expr::ScalarUDF;
@@ -219,19 +219,28 @@ fn contains(args: &[ArrayRef]) -> Result<ArrayRef> {
     let wanted = args.column(1, element.data_type())?;
     let lists = args.column(0, &DataType::List(Arc::clone(element)))?;
     let lists = lists.as_list::<i32>();
-    // All elements are compared at once: of many short lists, a comparison each took a fifth of a question's CPU.
-    let lengths = || lists.offsets().lengths();
-    let rows = (0_u32..).zip(lengths()).flat_map(|(row, length)| std::iter::repeat_n(row, length));
-    let rows: UInt32Array = rows.collect();
-    let start = lists.value_offsets().first().and_then(|start| usize::try_from(*start).ok());
-    let elements = lists.values().slice(start.unwrap_or_default(), rows.len());
-    let same = eq(&elements, &take(&wanted, &rows, None)?)?;
-    let mut same = same.iter();
-    let has = lengths().enumerate().map(|(row, length)| {
-        let found = same.by_ref().take(length).filter(|same| *same == Some(true)).count() > 0;
-        (lists.is_valid(row) && wanted.is_valid(row)).then_some(found)
-    });
-    Ok(Arc::new(has.collect::<BooleanArray>()))
+    let one = |row| Scalar::new(wanted.slice(row, 1));
+    let is_one = !wanted.is_empty() && eq(&wanted, &one(0))?.true_count() == wanted.len();
+    let has: BooleanArray = if is_one {
+        // All elements are compared at once: of many short lists, a comparison each took a fifth of a question's CPU.
+        let start = lists.value_offsets().first().and_then(|start| usize::try_from(*start).ok());
+        let elements = lists.values().slice(start.unwrap_or_default(), lists.offsets().lengths().sum());
+        let same = eq(&elements, &one(0))?;
+        let mut same = same.iter();
+        let lengths = lists.offsets().lengths().enumerate();
+        let has = lengths.map(|(row, length)| {
+            let found = same.by_ref().take(length).filter(|same| *same == Some(true)).count() > 0;
+            lists.is_valid(row).then_some(found)
+        });
+        has.collect()
+    } else {
+        let has = (0..lists.len()).map(|row| {
+            let is_known = lists.is_valid(row) && wanted.is_valid(row);
+            is_known.then(|| Ok(eq(&lists.value(row), &one(row))?.true_count() > 0)).transpose()
+        });
+        has.collect::<Result<_>>()?
+    };
+    Ok(Arc::new(has))
 }
 
 /// What `CAST(… AS IPADDRESS)` is here: the address as it is written in one way only, so that equal ones are equal
@@ -265,4 +274,35 @@ fn ip_in_network(args: &[ArrayRef]) -> Result<ArrayRef> {
     let inside =
         addresses.iter().zip(networks).map(|(address, network)| Some(network?.holds(address?.parse().ok()?)));
     Ok(Arc::new(inside.collect::<BooleanArray>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::ListBuilder;
+    use arrow::array::builder::StringBuilder;
+
+    use super::*;
+
+    #[test]
+    fn of_a_slice_of_lists_each_is_asked_for_its_own_elements() {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        lists.append_value([Some("a"), Some("b")]);
+        lists.append_value([Some("b"), None]);
+        lists.append_null();
+        lists.append_value([Some("b"), Some("c"), Some("a")]);
+        lists.append_value::<[Option<&str>; 0], &str>([]);
+        let lists = lists.finish();
+        let wanted: StringArray = ["a", "a", "a", "a", "a"].into_iter().map(Some).collect();
+        let other: StringArray = ["x", "b", "a", "c", "a"].into_iter().map(Some).collect();
+        let check = |wanted: &StringArray, (from, count): (usize, usize), expected: &[Option<bool>]| {
+            let args: [ArrayRef; 2] =
+                [Arc::new(lists.slice(from, count)), Arc::new(wanted.slice(from, count))];
+            assert_eq!(contains(&args).unwrap().as_boolean().iter().collect::<Vec<_>>(), expected);
+        };
+        let (yes, no) = (Some(true), Some(false));
+        check(&wanted, (0, 5), &[yes, no, None, yes, no]);
+        check(&wanted, (1, 3), &[no, None, yes]);
+        check(&other, (1, 4), &[yes, None, yes, no]);
+        check(&wanted, (0, 0), &[]);
+    }
 }
