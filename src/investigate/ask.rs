@@ -67,20 +67,21 @@ impl<'e> Desk<'e> {
         // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
         let mut asked = Asked { question: id.clone(), ..Asked::default() };
-        let rows = match library::question(id) {
+        let (rows, mut asked) = match library::question(id) {
             Ok(question) => {
                 let value = |name: &str| values.get(name).cloned().unwrap_or_default();
                 let params = question.params.iter().map(|(name, _)| ((*name).to_owned(), value(name)));
                 asked.params = params.collect();
                 // It ends with the wish for it.
                 let task = SpawnedTask::spawn(answer(self.engine.clone(), question.sql, asked.clone()));
-                task.await.unwrap_or_else(|_| Err((asked, "it broke off, a defect of ashiato".to_owned())))
+                task.await.unwrap_or_else(|_| (Err("it broke off, a defect of ashiato".to_owned()), asked))
             }
-            Err(error) => Err((asked, told(&error))),
+            Err(error) => (Err(told(&error)), asked),
         };
-        let (rows, asked) = rows.unwrap_or_else(|(asked, error)| {
+        let rows = rows.unwrap_or_else(|error| {
             tracing::debug!(question = id, %error, "a question could not be answered");
-            (b"[]".to_vec(), Asked { error: Some(error), ..asked })
+            asked.error = Some(error);
+            b"[]".to_vec()
         });
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
         rows
@@ -102,16 +103,10 @@ impl<'e> Desk<'e> {
     }
 }
 
-/// Asks the lake one question.
-async fn answer(
-    engine: Engine,
-    sql: &'static str,
-    mut asked: Asked,
-) -> Result<(Vec<u8>, Asked), (Asked, String)> {
-    match rows(&engine, sql, &mut asked).await {
-        Ok(rows) => Ok((rows, asked)),
-        Err(error) => Err((asked, error)),
-    }
+/// Asks the lake one question; what it cost is known even where it has no answer.
+async fn answer(engine: Engine, sql: &str, mut asked: Asked) -> (Result<Vec<u8>, String>, Asked) {
+    let rows = rows(&engine, sql, &mut asked).await;
+    (rows, asked)
 }
 
 async fn rows(engine: &Engine, sql: &str, asked: &mut Asked) -> Result<Vec<u8>, String> {

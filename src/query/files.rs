@@ -1,9 +1,9 @@
 //! The files that a scan opens, and what DataFusion is told of them: rows and times as the catalog has them, so that a file
 //! is skipped only where none of its rows can pass.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
@@ -11,7 +11,6 @@ use datafusion::datasource::listing::PartitionedFile;
 use super::scan::PART;
 use super::shared::Times;
 use crate::lake::catalog::LakeFile;
-use crate::lake::table::Table;
 
 /// A file that a scan opens.
 #[derive(Clone)]
@@ -43,12 +42,6 @@ impl Chosen {
         described.statistics = Some(Arc::new(known));
         described
     }
-}
-
-/// The schema of the files of tables that have the same columns.
-pub(super) fn file_schema(tables: &[Table]) -> &'static SchemaRef {
-    static NONE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::empty()));
-    tables.first().map_or(&*NONE, |table| &table.schema().arrow)
 }
 
 /// The column of the file's number.

@@ -33,7 +33,7 @@ use datafusion::physical_plan::union::UnionExec;
 
 use super::derived::lookup;
 use super::event_day::event_day;
-use super::files::{Chosen, file_schema, part, total_statistics};
+use super::files::{Chosen, part, total_statistics};
 use super::long_scan::LongScan;
 use super::prune::Scope;
 use super::scan::{PART, catalog_failed, divided, partitions, scan_config};
@@ -105,6 +105,9 @@ pub(super) struct LakeTable {
     tables: Vec<Table>,
     files: Files,
     counts: Arc<Scans>,
+    /// The columns of a file.
+    file_schema: SchemaRef,
+    /// Those of a row.
     schema: SchemaRef,
 }
 
@@ -117,21 +120,26 @@ impl fmt::Debug for LakeTable {
 impl LakeTable {
     /// Returns the tables as one; its scans add to `counts`.
     pub(super) fn new(tables: &[Table], catalog: Catalog, counts: Arc<Scans>) -> Self {
-        let schema = Arc::new(Schema::new(columns(tables)));
-        Self { tables: tables.to_vec(), files: Files::Visible(catalog), counts, schema }
+        Self::with(tables, Files::Visible(catalog), (counts, None))
     }
 
     /// Returns the same of files with rows that no run of detections up to `done` has judged.
     pub(super) fn new_since(tables: &[Table], (catalog, done): (Catalog, i64), counts: Arc<Scans>) -> Self {
-        Self { files: Files::New(catalog.clone(), done), ..Self::new(tables, catalog, counts) }
+        Self::with(tables, Files::New(catalog, done), (counts, None))
     }
 
     /// Returns a table of named files: their numbers are a column more.
     pub(super) fn of(tables: &[Table], files: Vec<(i32, LakeFile)>, counts: Arc<Scans>) -> Self {
-        let mut fields = columns(tables);
-        fields.push(part());
-        let schema = Arc::new(Schema::new(fields));
-        Self { tables: tables.to_vec(), files: Files::Named(files), counts, schema }
+        Self::with(tables, Files::Named(files), (counts, Some(part())))
+    }
+
+    fn with(tables: &[Table], files: Files, (counts, more): (Arc<Scans>, Option<FieldRef>)) -> Self {
+        let of_file = tables.first().map(|table| Arc::clone(&table.schema().arrow));
+        let file_schema = of_file.unwrap_or_else(|| Arc::new(Schema::empty()));
+        let computed = Computed::ALL.map(|column| Arc::new(Field::new(column.name(), DataType::Utf8, true)));
+        let fields = file_schema.fields().iter().cloned().chain(computed).chain(more);
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Self { tables: tables.to_vec(), files, counts, file_schema, schema }
     }
 
     async fn plan(
@@ -157,14 +165,14 @@ impl LakeTable {
         if narrow.len() <= NARROW_SCANS_MAX {
             for file in narrow {
                 let times = file.times;
-                scans.push(scan(context, &self.tables, vec![file], (bases.clone(), limit, times))?);
+                scans.push(scan(context, &self.file_schema, vec![file], (bases.clone(), limit, times))?);
             }
             if !wide.is_empty() {
-                scans.push(scan(context, &self.tables, wide, (bases, limit, None))?);
+                scans.push(scan(context, &self.file_schema, wide, (bases, limit, None))?);
             }
         } else {
             let all = narrow.into_iter().chain(wide).collect();
-            scans.push(scan(context, &self.tables, all, (bases, limit, None))?);
+            scans.push(scan(context, &self.file_schema, all, (bases, limit, None))?);
         }
         let scan = if scans.len() == 1 { scans.pop() } else { Some(UnionExec::try_new(scans)?) };
         compute(state, &wanted, scan.ok_or_else(|| exec_datafusion_err!("one scan is there"))?)
@@ -221,7 +229,7 @@ impl LakeTable {
 
     /// The columns of the file that the wanted ones are or are computed from, in file order.
     fn bases(&self, wanted: &Schema) -> Result<Vec<usize>> {
-        let schema = file_schema(&self.tables);
+        let schema = &self.file_schema;
         let mut bases = wanted
             .fields()
             .iter()
@@ -275,22 +283,16 @@ fn computed(name: &str) -> Option<Computed> {
     Computed::ALL.into_iter().find(|column| column.name() == name)
 }
 
-fn columns(tables: &[Table]) -> Vec<FieldRef> {
-    let computed = Computed::ALL.map(|column| Arc::new(Field::new(column.name(), DataType::Utf8, true)));
-    file_schema(tables).fields().iter().cloned().chain(computed).collect()
-}
-
 /// Files of a scan that DataFusion holds all at once, at most.
 const AT_ONCE_MAX: usize = 1000;
 
-/// The scan of files of the tables, or of the pages of them in which rows of `times` can be.
+/// The scan of files of one schema, or of the pages of them in which rows of `times` can be.
 fn scan(
     context: (&dyn Session, &Arc<Scans>),
-    tables: &[Table],
+    schema: &SchemaRef,
     files: Vec<Chosen>,
     (bases, limit, times): (Vec<usize>, Option<usize>, Option<Times>),
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = file_schema(tables);
     let whole = TableSchema::builder(Arc::clone(schema)).with_table_partition_cols(vec![part()]).build();
     let statistics = total_statistics(whole.table_schema(), &files);
     let mut source = ParquetSource::new(whole);
