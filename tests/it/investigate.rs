@@ -288,3 +288,38 @@ fn what_the_logs_cannot_tell_is_said_with_its_reason() {
     let answer = ask(&site, "AKIAEXAMPLEKEY999999");
     assert_eq!(answer["cannot_tell"], "the lake knows nothing of the subject");
 }
+
+#[test]
+fn half_settled_it_says_the_same_and_empty_what_is_missing() {
+    let ren = user("ren");
+    let early = call(1, ("10:00:00", &ren), ("s3", "PutBucketTagging"), json!({"bucketName": "exports"}));
+    let late = call(2, ("10:05:00", &ren), ("ec2", "AuthorizeSecurityGroupIngress"), opened(22, "0.0.0.0/0"));
+    let subject = ren["arn"].as_str().unwrap();
+    let told = |site: &Site| {
+        let answer = ask(site, subject);
+        whole(&answer);
+        let lines = answer["timeline"].as_array().unwrap().iter();
+        let lines: Vec<Value> = lines.map(|line| json!([line["time"], line["operation"]])).collect();
+        (answer["answer"]["text"].clone(), answer["root"]["name"].clone(), lines)
+    };
+    let hot = told(&lake(&[early.clone(), late.clone()], &[]));
+    assert_eq!((hot.1.as_str(), hot.2.len()), (Some("ren"), 2), "{hot:#?}");
+    let site = lake(&[early], &[]);
+    site.settle().ended(0);
+    site.put(&key(REGION, "b"), &gzip(&file(&[late])));
+    site.ingest().ended(0);
+    let hot_files = "select count(*) from files where state = 'visible' and kind = 'hot'";
+    let settled_files = "select count(*) from files where state = 'visible' and kind = 'settled'";
+    assert_eq!((site.count(hot_files), site.count(settled_files)), (1, 1), "half of it is settled");
+    assert_eq!(told(&site), hot);
+
+    let empty = Site::new();
+    empty.ingest().ended(0);
+    let answer = ask(&empty, subject);
+    whole(&answer);
+    assert_eq!(answer["cannot_tell"], "the lake knows nothing of the subject");
+    let notes = answer["notes"].to_string();
+    for missing in ["no CloudTrail events", "no flow logs", "no findings"] {
+        assert!(notes.contains(missing), "{missing}: {notes}");
+    }
+}
